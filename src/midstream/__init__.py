@@ -1,0 +1,1 @@
+"""midstream: insert functions for event streams, on your own machines."""
