@@ -9,7 +9,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A request to send. `redirects` is how many may be followed; 0 gives the 3xx answer itself."""
+    """A request to send. `redirects` is how many may be followed; 0 gives the 3xx answer itself.
+
+    An answer over `max_response_bytes` is ETOOLARGE; with `cut` its first bytes are the answer's body instead.
+    """
 
     method: str
     url: str
@@ -18,6 +21,7 @@ class Outbound:
     timeout: timedelta = timedelta(seconds=5)
     redirects: int = 0
     max_response_bytes: int = 6 * 1024 * 1024
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Answer:
 class NoAnswer:
     """No usable answer. `code` is Node's errno name: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ENOTFOUND, EHOSTUNREACH, …
 
-    EBLOCKED: refused by our own address guard. ETOOLARGE: the answer passed the limit. EINVAL: the request itself is unusable.
+    EBLOCKED: refused by our own address guard. ETOOLARGE: the answer passed the limit. EINVAL: the request itself is
+    unusable. ECERT: no trusted TLS connection. EPROTO: what came is not HTTP, or does not decompress.
     """
 
     code: str

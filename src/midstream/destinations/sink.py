@@ -1,0 +1,49 @@
+"""The sink: keeps the last events in the log's own memory, to be looked at in tests and in the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from midstream.destinations.kind import Kind, Ports, Sent, checked
+from midstream.domain.event import TYPES
+from midstream.domain.outcome import Delivered
+from midstream.domain.topology import Destination
+
+_DELIVERED = Sent(Delivered())
+
+
+class SinkSettings(BaseModel):
+    """A sink has nothing to set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sink:
+    """Publishes each batch as one message, its events newline-joined."""
+
+    def __init__(self, destination: Destination, ports: Ports) -> None:
+        checked(SinkSettings, destination.settings or {}, "sink")
+        self._subject = f"sink.{destination.id}"
+        self._publish = ports.publish
+
+    async def send(self, events: Sequence[bytes], ids: Sequence[str]) -> Sequence[Sent]:
+        """Keep the events; they always arrive."""
+        if events:
+            await self._publish(self._subject, b"\n".join(events))
+        return [_DELIVERED] * len(ids)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+SINK = Kind(
+    slug="sink",
+    name="Sink",
+    description="Keeps the last 1,000 events in memory. For trying things out; nothing leaves midstream.",
+    event_types=frozenset(TYPES),
+    settings=SinkSettings,
+    sensitive=frozenset(),
+    build=Sink,
+)
