@@ -34,7 +34,7 @@ def next_attempt(
     if attempt >= policy.attempts or now >= deadline:
         return None
     # 3 to the 20th already exceeds any sane cap; the exponent is bounded so that the timedelta cannot overflow.
-    delay = min(policy.base * 3 ** min(attempt - 1, 20), policy.cap) * jitter
+    delay = min(policy.base * int(3 ** min(attempt - 1, 20)), policy.cap) * jitter
     if retry_after is not None:
         delay = min(max(retry_after, timedelta(0)), policy.cap)
     return min(now + delay, deadline)

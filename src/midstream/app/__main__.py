@@ -1,0 +1,37 @@
+"""A child process: `python -m midstream.app`, with its orders on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import uvloop
+
+from midstream import telemetry
+from midstream.app import back, front
+from midstream.app.orders import Orders, receive, until_parent_is_gone
+from midstream.config import Config
+
+
+def main() -> None:
+    """Play the ordered role until told to stop, or until the parent is gone."""
+    orders, config = receive()
+    name = orders.role if orders.role == "front" else f"{orders.role}-{orders.number}"
+    telemetry.configure(config.log_level, config.log_format, name)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_play(front.run if orders.role == "front" else back.run, orders, config))
+
+
+async def _play(role: front.Role, orders: Orders, config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    orphaned = asyncio.create_task(until_parent_is_gone())
+    orphaned.add_done_callback(lambda _: stop.set())
+    await role(orders, config, stop)
+    orphaned.cancel()
+
+
+if __name__ == "__main__":
+    main()

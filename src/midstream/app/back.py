@@ -1,0 +1,50 @@
+"""A worker process: functions and deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from midstream import telemetry
+from midstream.app.orders import Orders, vault_of
+from midstream.config import Config
+from midstream.destinations import Ports
+from midstream.egress import Egress
+from midstream.log import Appender, connect
+from midstream.pipeline.lane import Pace
+from midstream.pipeline.worker import Worker
+from midstream.runtime import Pool
+from midstream.store.follow import Follower
+from midstream.store.session import open_engine, open_sessions
+
+
+async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
+    """Work until `stop`; then finish what is under way, store its outcomes, ack it, and leave."""
+    async with AsyncExitStack() as cleanup:
+        log = await connect(orders.endpoint, name=f"worker-{orders.number}")
+        cleanup.push_async_callback(log.close)
+        engine = open_engine(config.sqlalchemy_url)
+        cleanup.push_async_callback(engine.dispose)
+        egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
+        cleanup.push_async_callback(egress.close)
+        pool = Pool(egress.send, limits=config.limits, deno=config.deno or None, processes=config.function_processes)
+        pool.on_kill = lambda reason: telemetry.runtime_kills.labels(reason).inc()
+        cleanup.push_async_callback(pool.close)
+        notes = Appender(log, queue_bytes=config.ingest_queue_bytes, patience=10)
+        worker = Worker(
+            log,
+            pool,
+            Ports(egress, log.publish),
+            notes,
+            policy=config.retry_policy,
+            pace=Pace(config.batch_events, config.batches_in_flight),
+            retry_max_bytes=config.retry_max_bytes,
+        )
+        follower = Follower(open_sessions(engine), vault_of(config), interval=config.poll_interval)
+        tasks = [asyncio.create_task(follower.run(worker.follow)), asyncio.create_task(worker.keep_house())]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await worker.stop(patience=config.drain_timeout)
+        await notes.drain()

@@ -1,0 +1,249 @@
+"""The process a person started: it prepares the data dir, starts the others, restarts those that end, and stops all in order.
+
+Order of start: lock, log, database, port, then front and workers. Order of stop: front (nothing new comes in), workers
+(what came in is finished), log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from midstream import telemetry
+from midstream.app.orders import Orders, vault_of
+from midstream.config import Config
+from midstream.errors import ConfigError
+from midstream.log import Endpoint, connect
+from midstream.log.server import DataDirLock, Server
+from midstream.store.migrate import migrate
+from midstream.store.session import open_engine, open_sessions
+from midstream.store.snapshot import holds_secrets
+from midstream.telemetry import logger
+
+ROLES = ("all", "ingest", "worker", "control")
+_FIRST_BACKOFF, _LAST_BACKOFF = 0.1, 10.0  # seconds
+
+
+@dataclass(slots=True)
+class _Child:
+    """One child process and the orders it was given, so that it can be started again."""
+
+    orders: Orders
+    process: subprocess.Popen[bytes]
+    started: float
+    backoff: float = _FIRST_BACKOFF
+
+
+class Supervisor:
+    """A whole midstream, or the part of it that `role` names. `start`, `watch` until something says stop, `stop`."""
+
+    def __init__(self, config: Config, *, role: str = "all", output: Path | None = None) -> None:
+        self._config = config
+        self._role = role
+        self._output = output
+        self._lock: DataDirLock | None = None
+        self._server: Server | None = None
+        self._listener: socket.socket | None = None
+        self._children: list[_Child] = []
+        self._endpoint: Endpoint | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where its log is."""
+        if self._endpoint is None:
+            raise ConfigError("the supervisor has not been started")
+        return self._endpoint
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        port = self._listener.getsockname()[1] if self._listener else self._config.port
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        return f"http://{host}:{port}"
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes by what they are: front, worker-0 …, log."""
+        found = {_name(child.orders): child.process.pid for child in self._children}
+        if self._server and self._server.pid:
+            found["log"] = self._server.pid
+        return found
+
+    async def start(self) -> None:
+        """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
+        try:
+            if self._role != "worker":
+                self._listener = _listening(self._config.host, self._config.port)
+            self._endpoint = await self._open_log()
+            await self._lay_out()
+            await self._prepare_store()
+            telemetry.share_metrics(self._config.data_dir / "run" / "metrics")
+            self._children = [_Child(orders, self._spawn(orders), time.monotonic()) for orders in self._roster()]
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def watch(self) -> None:
+        """Restart what ends, until cancelled."""
+        watchers = [self._watch_children()] + ([self._server.watch()] if self._server else [])
+        await asyncio.gather(*watchers)
+
+    async def stop(self) -> None:
+        """Stop everything in order. What does not leave within its time is killed: the log gives its work to the next."""
+        patience = self._config.drain_timeout + 5
+        for role in ("front", "worker"):
+            leaving = [child for child in self._children if child.orders.role == role]
+            for child in leaving:
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.send_signal(signal.SIGTERM)
+            await asyncio.gather(*(_until_gone(child.process, patience) for child in leaving))
+        self._children = []
+        if self._server:
+            await self._server.stop()
+        if self._listener:
+            self._listener.close()
+        if self._lock:
+            self._lock.release()
+
+    async def _open_log(self) -> Endpoint:
+        if self._config.nats_url:
+            return external(self._config.nats_url)
+        if self._role not in ("all",):
+            raise ConfigError(f"role {self._role!r} needs nats_url: only a whole midstream starts a log of its own")
+        self._lock = DataDirLock.take(self._config.data_dir)
+        store_bytes = 2 * self._config.log_max_bytes + 2 * self._config.retry_max_bytes
+        self._server = Server(
+            self._config.data_dir, binary=self._config.nats_server, store_bytes=store_bytes, lock=self._lock
+        )
+        await self._server.start()
+        return self._server.endpoint
+
+    async def _lay_out(self) -> None:
+        log = await connect(self.endpoint, name="supervisor")
+        try:
+            await log.lay_out(
+                replicas=self._config.log_replicas,
+                max_age=self._config.log_max_age,
+                max_bytes=self._config.log_max_bytes,
+                outcome_max_age=self._config.outcome_max_age,
+            )
+        finally:
+            await log.close()
+
+    async def _prepare_store(self) -> None:
+        self._config.data_dir.mkdir(parents=True, exist_ok=True)
+        await migrate(self._config.sqlalchemy_url)
+        key = self._config.data_dir / "master.key"
+        if not self._config.master_key and not key.exists():
+            engine = open_engine(self._config.sqlalchemy_url)
+            try:
+                if await holds_secrets(open_sessions(engine)):
+                    raise ConfigError(
+                        f"the database holds sealed settings, but the master key file {key} is gone. Restore it from a "
+                        "backup or set MIDSTREAM_MASTER_KEY; a new key could not open them."
+                    )
+            finally:
+                await engine.dispose()
+        vault_of(self._config)
+
+    def _roster(self) -> list[Orders]:
+        config = self._config.model_dump(mode="json")
+        orders = Orders("front", 0, config, self.endpoint)
+        roster = []
+        if self._listener:
+            front = replace(
+                orders,
+                listen=self._listener.fileno(),
+                ingest=self._role in ("all", "ingest"),
+                control=self._role in ("all", "control"),
+            )
+            roster.append(front)
+        if self._role in ("all", "worker"):
+            roster += [replace(orders, role="worker", number=number) for number in range(self._config.workers)]
+        return roster
+
+    def _spawn(self, orders: Orders) -> subprocess.Popen[bytes]:
+        passed = (orders.listen,) if orders.listen is not None else ()
+        with contextlib.ExitStack() as files:
+            output = files.enter_context(self._output.open("ab")) if self._output else None
+            process = subprocess.Popen(
+                [sys.executable, "-m", "midstream.app"],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                pass_fds=passed,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,  # Ctrl-C at the terminal is for us; we tell them in our order
+            )
+        if process.stdin:
+            with contextlib.suppress(BrokenPipeError):  # it died at once; the watch sees that
+                process.stdin.write(orders.line())
+                process.stdin.flush()
+        return process
+
+    async def _watch_children(self) -> None:
+        while True:
+            for child in self._children:
+                if child.process.poll() is not None:
+                    await self._restart(child)
+            await asyncio.sleep(0.05)
+
+    async def _restart(self, child: _Child) -> None:
+        logger().error("a process ended; restarting it", ended=_name(child.orders), exit_code=child.process.returncode)
+        lived = time.monotonic() - child.started
+        child.backoff = _FIRST_BACKOFF if lived > _LAST_BACKOFF else min(child.backoff * 2, _LAST_BACKOFF)
+        await asyncio.sleep(child.backoff if lived < 1 else 0)
+        if child.process.stdin:
+            child.process.stdin.close()
+        child.process = self._spawn(child.orders)
+        child.started = time.monotonic()
+
+
+def external(nats_url: str) -> Endpoint:
+    """Read `nats_url`: one or several URLs, comma-separated, with user and password in the first where needed."""
+    urls = tuple(url.strip() for url in nats_url.split(",") if url.strip())
+    for url in urls:
+        if urlsplit(url).scheme not in ("nats", "tls") or not urlsplit(url).hostname:
+            raise ConfigError("nats_url must hold URLs like nats://host:4222, comma-separated")
+    return Endpoint(urls)
+
+
+def _name(orders: Orders) -> str:
+    return orders.role if orders.role == "front" else f"{orders.role}-{orders.number}"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Bind the port here, once: a taken port is said before anything starts, and a restart of the front loses no caller."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}. "
+            "Stop what uses it, or choose another with --port (0 takes a free one)."
+        ) from None
+    return listener
+
+
+async def _until_gone(process: subprocess.Popen[bytes], patience: float) -> None:
+    try:
+        await asyncio.to_thread(process.wait, patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        await asyncio.to_thread(process.wait)
+    if process.stdin:
+        process.stdin.close()
+
+

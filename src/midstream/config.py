@@ -1,0 +1,177 @@
+"""Every setting, read once at start: flag > MIDSTREAM_* > MIDSTREAM_*_FILE > midstream.toml > config.default.toml.
+
+Leaves: a frozen `Config`. An unknown or unusable setting is a `ConfigError` that names it, where it came from, and the
+nearest setting there is.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from midstream.domain.function import Limits
+from midstream.domain.retry import RetryPolicy
+from midstream.errors import ConfigError
+
+PREFIX = "MIDSTREAM_"
+# Read by commands that talk to a server, not by the server itself.
+CLIENT_VARIABLES = frozenset({"MIDSTREAM_WRITE_KEY", "MIDSTREAM_URL", "MIDSTREAM_CONFIG"})
+
+
+def _listed(value: object) -> object:
+    """Let a list be written as `a,b` where TOML's brackets are awkward, as in an environment variable."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Config(BaseSettings):
+    """All settings. What each is for stands in `config.default.toml`; nothing has a second default here."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, enable_decoding=False)
+
+    data_dir: Path
+    host: str
+    port: int = Field(ge=0, le=65535)
+    database_url: str = Field(repr=False)
+    nats_url: str = Field(repr=False)
+    nats_server: str
+    log_replicas: Literal[1, 3, 5]
+    log_max_age: float = Field(gt=0)
+    log_max_bytes: int = Field(ge=1024 * 1024)
+    retry_max_bytes: int = Field(ge=1024 * 1024)
+    outcome_max_age: float = Field(gt=0)
+    master_key: str = Field(repr=False)
+    workers: int = Field(ge=1, le=256)
+    ingest_queue_bytes: int = Field(ge=1024 * 1024)
+    ingest_timeout: float = Field(gt=0)
+    function_timeout: float = Field(gt=0, le=60)
+    function_heap_mb: int = Field(ge=16)
+    function_memory_mb: int = Field(ge=64)
+    function_processes: int = Field(ge=1)
+    deno: str
+    batch_events: int = Field(ge=1, le=1000)
+    batches_in_flight: int = Field(ge=1, le=64)
+    retry_window: float = Field(gt=0)
+    retry_attempts: int = Field(ge=1, le=100)
+    retry_base: float = Field(gt=0)
+    retry_cap: float = Field(gt=0)
+    egress_allow: Names
+    egress_deny: Names
+    poll_interval: float = Field(gt=0, le=60)
+    drain_timeout: float = Field(gt=0)
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["console", "json"]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what `load` has layered: it also records where each value came from."""
+        return (init_settings,)
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database, SQLite in the data dir unless one is named."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'midstream.db').absolute()}"
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The four retry numbers as the schedule takes them."""
+        return RetryPolicy(
+            window=timedelta(seconds=self.retry_window),
+            attempts=self.retry_attempts,
+            base=timedelta(seconds=self.retry_base),
+            cap=timedelta(seconds=self.retry_cap),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What one function instance may use."""
+        return Limits(timeout=self.function_timeout, heap_mb=self.function_heap_mb, memory_mb=self.function_memory_mb)
+
+
+def default_text() -> str:
+    """Return config.default.toml, the reference."""
+    return resources.files("midstream").joinpath("config.default.toml").read_text("utf-8")
+
+
+def layers(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> dict[str, tuple[Any, str]]:
+    """Return each setting's value and where it came from. Unknown names raise `ConfigError`."""
+    found: dict[str, tuple[Any, str]] = {name: (value, "default") for name, value in tomllib.loads(default_text()).items()}
+    if file is not None:
+        found |= {_known(name, str(file)): (value, str(file)) for name, value in _read_toml(file).items()}
+    variables = {name: value for name, value in environ.items() if name.startswith(PREFIX) and name not in CLIENT_VARIABLES}
+    for name, value in sorted(variables.items()):
+        if name.endswith("_FILE") and name.removesuffix("_FILE").removeprefix(PREFIX).lower() in Config.model_fields:
+            setting = name.removesuffix("_FILE").removeprefix(PREFIX).lower()
+            found[setting] = (_read_text(Path(value), name), f"{name}={value}")
+    for name, value in variables.items():
+        setting = name.removeprefix(PREFIX).lower()
+        if not (name.endswith("_FILE") and setting.removesuffix("_file") in Config.model_fields):
+            found[_known(setting, f"the environment ({name})")] = (value, name)
+    found |= {_known(name, "the command line"): (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None}
+    return found
+
+
+def load(flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
+    """Read and check all settings. `file` defaults to ./midstream.toml where there is one, or $MIDSTREAM_CONFIG."""
+    environ = os.environ if environ is None else environ
+    if file is None:
+        named = environ.get("MIDSTREAM_CONFIG")
+        file = Path(named) if named else Path("midstream.toml") if Path("midstream.toml").is_file() else None
+    found = layers(flags or {}, environ, file)
+    try:
+        return Config(**{name: value for name, (value, _) in found.items()})
+    except ValidationError as error:
+        raise ConfigError(_explain(error, found)) from None
+
+
+def _explain(error: ValidationError, found: Mapping[str, tuple[Any, str]]) -> str:
+    """Say every fault in one line each. The value itself is not repeated: it may be a secret."""
+    lines = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(fault["loc"][0]) if fault["loc"] else "?"
+        lines.append(f"{name} (from {found[name][1] if name in found else 'nowhere'}): {fault['msg']}")
+    return "; ".join(lines)
+
+
+def _known(name: str, origin: str) -> str:
+    if name in Config.model_fields:
+        return name
+    near = get_close_matches(name, Config.model_fields, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else " `midstream config show` lists them all."
+    raise ConfigError(f"unknown setting {name!r} in {origin}.{hint}")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+
+
+def _read_text(path: Path, variable: str) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{variable} names {path}, which cannot be read: {error.strerror}") from None

@@ -1,0 +1,288 @@
+"""accept: the Tracking API, up to the fsynced append and not a step further.
+
+Enters: HTTP requests as Segment's SDKs send them. Leaves: events on `events.<source>`, and the answer, which is 200 only
+after the log said that they are on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+import uuid_utils
+from msgspec import Raw
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from midstream import telemetry
+from midstream.domain import event
+from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
+from midstream.domain.event import Accepted, Arrival, Fields, Rejection, accept, text
+from midstream.domain.outcome import Stage
+from midstream.domain.topology import Snapshot, Source
+from midstream.errors import LogUnavailable, RequestError
+from midstream.log import Appender
+
+T = TypeVar("T")
+
+_CORS = {"access-control-allow-origin": "*"}
+_PREFLIGHT = _CORS | {
+    "access-control-allow-methods": "POST, GET, OPTIONS",
+    "access-control-allow-headers": "authorization, content-type, content-encoding, x-retry-count",
+    "access-control-max-age": "86400",
+}
+_json = msgspec.json.Encoder().encode
+_OK = Response(_json({"success": True}), media_type="application/json", headers=_CORS)
+_SAMPLE_BYTES = 4096
+# Most SDKs keep one key for all their requests, so its hash is remembered.
+_REMEMBERED_KEYS = 1024
+
+
+_Handle = Callable[[Request, str | None], Awaitable[Response]]
+
+
+class _Batch(msgspec.Struct):
+    batch: list[Raw]
+    writeKey: str = ""
+    sentAt: Raw = Raw(b"null")
+    context: Fields | None = None
+    integrations: Fields | None = None
+
+
+class _Keyed(msgspec.Struct):
+    writeKey: str = ""
+
+
+_batch = msgspec.json.Decoder(_Batch)
+_keyed = msgspec.json.Decoder(_Keyed)
+
+
+class Ingest:
+    """The Tracking API's handlers. `events` appends to EVENTS, `notes` to OUTCOMES; `snapshot` is asked at each request."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], events: Appender, notes: Appender, *, timeout: float) -> None:
+        self._snapshot = snapshot
+        self._events = events
+        self._notes = notes
+        self._timeout = timeout
+        self._hashes: dict[str, str] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the routes of contract §4.1."""
+        singles = {name: name for name in event.TYPES} | event.SHORT_FORMS
+        routes = [Route(f"/v1/{path}", self._endpoint(self._single, type_), methods=["POST"]) for path, type_ in singles.items()]
+        routes += [Route(f"/v1/{path}", self._endpoint(self._many, None), methods=["POST"]) for path in ("batch", "b", "import")]
+        routes.append(Route("/v1/m", _ignored, methods=["POST"]))
+        routes.append(Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]))
+        return routes
+
+    def _endpoint(self, handle: _Handle, type_: str | None) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await handle(request, type_)
+            except RequestError as error:
+                telemetry.events_rejected.labels(error.reason).inc()
+                return _refused(error.status, [Rejection(error.reason, error.detail, error.field)])
+            except LogUnavailable as error:
+                telemetry.events_rejected.labels("log_unavailable").inc()
+                return _refused(503, [Rejection("unavailable", f"{error}; send it again")], {"retry-after": "1"})
+            except ClientDisconnect:
+                return Response(status_code=400)
+
+        return endpoint
+
+    async def _single(self, request: Request, type_: str | None) -> Response:
+        body = await _body(request, event.EVENT_BYTES, "the event")
+        in_body = _decoded(_keyed, body).writeKey
+        source = self._source_of(_basic_key(request) or in_body)
+        match accept(body, self._arrival(request, source, type_)):
+            case Rejection() as rejection:
+                self._note(source, [(body, rejection)])
+                return _refused(400, [rejection])
+            case Accepted() as accepted:
+                await self._append(source, [accepted])
+                return _OK
+
+    async def _many(self, request: Request, _: str | None) -> Response:
+        body = await _body(request, event.BATCH_BYTES, "the batch")
+        batch = _decoded(_batch, body)
+        source = self._source_of(_basic_key(request) or batch.writeKey)
+        if not batch.batch:
+            raise RequestError(400, "empty_batch", "batch holds no events", "batch")
+        if len(batch.batch) > event.BATCH_EVENTS:
+            detail = f"batch holds {len(batch.batch):,} events; the limit is {event.BATCH_EVENTS:,}"
+            raise RequestError(400, "bad_request", detail, "batch")
+        arrival = self._arrival(request, source, None, batch)
+        good: list[Accepted] = []
+        bad: list[tuple[int, bytes, Rejection]] = []
+        for index, item in enumerate(batch.batch):
+            result = _sized(item) or accept(item, arrival)
+            if isinstance(result, Accepted):
+                good.append(result)
+            else:
+                bad.append((index, bytes(item), result))
+        _check_growth(good)
+        if good:
+            await self._append(source, good)
+        if not bad:
+            return _OK
+        self._note(source, [(item, rejection) for _, item, rejection in bad])
+        rejected = [{"index": index, "reason": each.reason, "detail": each.detail} for index, _, each in bad]
+        return Response(_json({"success": True, "rejected": rejected}), media_type="application/json", headers=_CORS)
+
+    def _source_of(self, key: str) -> Source:
+        if not key:
+            raise RequestError(401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey")
+        source = self._snapshot().by_key.get(self._hash(key))
+        if source is None:
+            raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")
+        if not source.enabled:
+            raise RequestError(403, "source_disabled", f"the source {source.name!r} is disabled")
+        return source
+
+    def _hash(self, key: str) -> str:
+        known = self._hashes.get(key)
+        if known is None:
+            if len(self._hashes) >= _REMEMBERED_KEYS:
+                self._hashes.clear()
+            known = self._hashes[key] = hashlib.sha256(key.encode()).hexdigest()
+        return known
+
+    def _arrival(self, request: Request, source: Source, type_: str | None, batch: _Batch | None = None) -> Arrival:
+        return Arrival(
+            project_id=source.id,
+            received_at=datetime.now(UTC),
+            new_message_id=_new_message_id,
+            ip=request.client.host if request.client else None,
+            type=type_,
+            sent_at=batch.sentAt if batch else None,
+            context=batch.context if batch else None,
+            integrations=batch.integrations if batch else None,
+        )
+
+    async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
+        future = self._events.put(f"events.{source.id}", [each.raw for each in accepted])
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.shield(future)
+        except TimeoutError:
+            # It may still be stored; the sender comes again with the same messageId, so that is a repeat, not a loss.
+            raise LogUnavailable("the event log did not answer in time") from None
+        for type_, count in Counter(each.type for each in accepted).items():
+            telemetry.events_received.labels(source.id, type_).inc(count)
+
+    def _note(self, source: Source, bad: Sequence[tuple[bytes, Rejection]]) -> None:
+        """Count what was refused and keep a sample of each reason. Not waited for: the sender is told anyway."""
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        attempts, samples = [], {}
+        for item, rejection in bad:
+            telemetry.events_rejected.labels(rejection.reason).inc()
+            attempts.append(
+                Attempt("", source.id, now, "", "", "", "rejected", Stage.INGEST, rejection.reason, 1, 0.0)
+            )
+            body = {"event": item[:_SAMPLE_BYTES].decode("utf-8", "replace"), "error": {"message": rejection.detail}}
+            samples[rejection.reason] = Sample("", source.id, rejection.reason, now, "", "", "", 1, body)
+        try:
+            noted = self._notes.put(OUTCOMES, [written(Record(attempts, list(samples.values())))])
+        except LogUnavailable as error:
+            telemetry.logger().warning("a rejection was not noted", error=str(error))
+        else:
+            noted.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+
+async def _ignored(request: Request) -> Response:
+    """Answer the SDKs' own telemetry."""
+    return _OK
+
+
+async def _preflight(request: Request) -> Response:
+    return Response(status_code=204, headers=_PREFLIGHT)
+
+
+async def _body(request: Request, limit: int, what: str) -> bytes:
+    """Read the body, unzipped, and stop as soon as it is too large in either form."""
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise RequestError(400, "bad_request", f"content-encoding {encoding!r} is not supported; use gzip or none")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise RequestError(400, "bad_request", f"{what} is too large; the limit is {limit:,} bytes")
+        chunks.append(chunk)
+    body = b"".join(chunks)
+    return _unzipped(body, limit, what) if encoding == "gzip" else body
+
+
+def _unzipped(body: bytes, limit: int, what: str) -> bytes:
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = unzip.decompress(body, limit + 1)
+    except zlib.error:
+        raise RequestError(400, "bad_request", "content-encoding says gzip, but the body is not gzip") from None
+    if len(plain) > limit:
+        raise RequestError(400, "bad_request", f"{what} is too large; the limit is {limit:,} bytes")
+    return plain
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    try:
+        # Raw pieces are passed on unparsed, so that they are UTF-8 is checked here, once.
+        body.decode()
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise RequestError(400, "bad_request", f"the body does not have the right form: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(400, "bad_request", f"the body is not valid JSON: {error}") from None
+
+
+def _basic_key(request: Request) -> str:
+    header = request.headers.get("authorization", "")
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        # Segment also takes the key without the colon (segment.md §4.1).
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        raise RequestError(401, "unknown_source", "the Authorization header is not valid Basic auth") from None
+
+
+def _sized(item: Raw) -> Rejection | None:
+    size = len(memoryview(item))
+    if size <= event.EVENT_BYTES:
+        return None
+    return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {event.EVENT_BYTES:,}")
+
+
+def _check_growth(accepted: Sequence[Accepted]) -> None:
+    """Refuse a batch whose own context, merged into each event, makes it many times what was sent."""
+    size = sum(len(each.raw) for each in accepted)
+    limit = 16 * event.BATCH_BYTES
+    if size > limit:
+        detail = f"with its context merged into each event, the batch is {size:,} bytes; the limit is {limit:,}"
+        raise RequestError(400, "bad_request", detail, "context")
+
+
+def _new_message_id() -> str:
+    return f"api-{uuid_utils.uuid7()}"
+
+
+def _refused(status: int, rejections: Sequence[Rejection], headers: dict[str, str] | None = None) -> Response:
+    errors = [{"reason": each.reason, "field": each.field, "detail": each.detail} for each in rejections]
+    return Response(
+        _json({"success": False, "errors": errors}),
+        status,
+        media_type="application/json",
+        headers=_CORS | (headers or {}),
+    )

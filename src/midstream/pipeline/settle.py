@@ -1,0 +1,176 @@
+"""settle: store what became of a batch, so that it can be acknowledged.
+
+Enters: passages with outcomes. Leaves: nothing but durable facts: retries scheduled, quarantined events kept, outcomes
+and samples written. Only when this returns may the batch be acked; if it raises, the batch comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from midstream import telemetry
+from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
+from midstream.domain.event import iso
+from midstream.domain.function import Invocation, Request
+from midstream.domain.outcome import Delivered, Discarded, Filtered, Outcome, Quarantined, Retrying, Stage
+from midstream.domain.redact import Redactor
+from midstream.domain.topology import Destination
+from midstream.log import Appender, Log
+from midstream.pipeline import retries
+from midstream.pipeline.passage import Passage
+
+# Event Delivery keeps the last 20 of a destination and reason; more than these in a second would only push each other out.
+SAMPLES_A_SECOND = 20
+_SAMPLE_BYTES = 64 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Settler:
+    """Stores the outcomes of one destination."""
+
+    def __init__(self, log: Log, notes: Appender) -> None:
+        self._log = log
+        self._notes = notes
+        self._sampled: dict[str, tuple[int, int]] = {}  # reason → (second, samples in it)
+        self._redactor: tuple[Destination, Redactor] | None = None
+
+    async def settle(self, passages: Sequence[Passage], destination: Destination, *, batch_id: str) -> None:
+        """Make the outcomes durable. `batch_id` names the batch the same way each time it comes."""
+        now = datetime.now(UTC)
+        redactor = self._redactor_for(destination)
+        record = Record(
+            [_attempt(passage, destination, now) for passage in passages],
+            [
+                _sample(passage, destination, now, redactor)
+                for passage in passages
+                if not isinstance(passage.outcome, Delivered) and self._may_sample(_reason(passage))
+            ],
+        )
+        kept = [passage for passage in passages if isinstance(passage.outcome, Quarantined)]
+        await asyncio.gather(
+            retries.put_off(self._log, destination.id, passages),
+            self._quarantine(destination, kept, redactor, batch_id),
+            self._notes.put(OUTCOMES, [written(record)]),
+        )
+        _count(passages, destination, now)
+
+    async def _quarantine(
+        self, destination: Destination, kept: Sequence[Passage], redactor: Redactor, batch_id: str
+    ) -> None:
+        if not kept:
+            return
+        # The event itself is kept as it came, since it is to be run again; only what we say about it is redacted.
+        lines = [
+            b"[%s,%s]" % (_encode({"reason": _reason(each), "detail": redactor.text(_detail(each))}), each.raw)
+            for each in kept
+        ]
+        for start in range(0, len(lines), 10):  # a returned event may be 512 KB, and a message holds 8 MB
+            await self._log.append(
+                f"quarantine.{destination.id}",
+                b"\n".join(lines[start : start + 10]),
+                message_id=f"{batch_id}-{start}",
+            )
+
+    def _redactor_for(self, destination: Destination) -> Redactor:
+        if self._redactor is None or self._redactor[0] is not destination:
+            of_functions = [secret for each in destination.instances if each.spec for secret in each.spec.secrets]
+            self._redactor = (destination, Redactor([*destination.secrets, *of_functions]))
+        return self._redactor[1]
+
+    def _may_sample(self, reason: str) -> bool:
+        second = int(time.monotonic())
+        last, taken = self._sampled.get(reason, (second, 0))
+        if last != second:
+            taken = 0
+        self._sampled[reason] = (second, taken + 1)
+        return taken < SAMPLES_A_SECOND
+
+
+def _reason(passage: Passage) -> str:
+    match passage.outcome:
+        case Delivered():
+            return f"successes.attempt.{passage.attempt}"  # segment.md §8.3
+        case Filtered(reason) | Discarded(reason) | Retrying(reason) | Quarantined(reason):
+            return reason
+        case None:
+            raise AssertionError("a passage was settled without an outcome")
+        case never:
+            assert_never(never)
+
+
+def _detail(passage: Passage) -> str:
+    return passage.outcome.detail if passage.outcome else ""
+
+
+def kind_of(outcome: Outcome | None) -> str:
+    """Return an outcome's name as Event Delivery and metrics spell it."""
+    return type(outcome).__name__.lower()
+
+
+def _attempt(passage: Passage, destination: Destination, now: datetime) -> Attempt:
+    return Attempt(
+        destination_id=destination.id,
+        source_id=destination.source_id,
+        at=int(now.timestamp() * 1000),
+        message_id=passage.head.messageId,
+        type=passage.head.type,
+        event=passage.head.label,
+        outcome=kind_of(passage.outcome),
+        stage=(passage.outcome.stage if passage.outcome else Stage.FAILED).value,
+        reason=_reason(passage),
+        attempt=passage.attempt,
+        latency_ms=max(0.0, (now - passage.received).total_seconds() * 1000),
+        version_ids=passage.versions,
+    )
+
+
+def _sample(passage: Passage, destination: Destination, now: datetime, redactor: Redactor) -> Sample:
+    error = next((each.error for each in reversed(passage.invocations) if each.error), None)
+    body: dict[str, Any] = {
+        "outcome": kind_of(passage.outcome),
+        "detail": _detail(passage),
+        "exhausted": getattr(passage.outcome, "exhausted", False),
+        "nextAttemptAt": iso(passage.due) if passage.due else None,
+        "event": msgspec.Raw(passage.raw) if len(passage.raw) <= _SAMPLE_BYTES else None,
+        "error": error,
+        "logs": [log for each in passage.invocations for log in each.logs],
+        "requests": [*_requests(passage.invocations), *([passage.request] if passage.request else [])],
+        "versionIds": passage.versions,
+    }
+    # Redacted as text, once, whatever part a secret stands in.
+    clean: dict[str, Any] = msgspec.json.decode(redactor.data(_encode(body)))
+    return Sample(
+        destination.id,
+        destination.source_id,
+        _reason(passage),
+        int(now.timestamp() * 1000),
+        passage.head.messageId,
+        passage.head.type,
+        passage.head.label,
+        passage.attempt,
+        clean,
+    )
+
+
+def _requests(invocations: Sequence[Invocation]) -> list[Request]:
+    return [request for each in invocations for request in each.requests]
+
+
+def _count(passages: Sequence[Passage], destination: Destination, now: datetime) -> None:
+    tally: dict[tuple[str, str], int] = {}
+    for passage in passages:
+        key = (kind_of(passage.outcome), _reason(passage))
+        tally[key] = tally.get(key, 0) + 1
+        if isinstance(passage.outcome, Delivered):
+            telemetry.delivery_latency.observe((now - passage.received).total_seconds())
+    for (kind, reason), count in tally.items():
+        telemetry.deliveries.labels(destination.id, kind, reason).inc(count)
+        if kind == "retrying":
+            telemetry.retries_scheduled.labels(destination.id, reason).inc(count)

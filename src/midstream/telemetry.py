@@ -1,0 +1,98 @@
+"""Structured logs and the one list of metric names.
+
+Metrics of all processes are gathered through the files of prometheus-client's multiprocess mode, so `/metrics` on the
+one HTTP port speaks for the workers too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
+
+NONE = CollectorRegistry()  # instruments live in files; nothing is read from an in-process registry
+
+# Names and labels are fixed by contract §4.3.
+events_received = Counter(
+    "midstream_events_received_total", "Events accepted, durably in the log.", ["source", "type"], registry=NONE
+)
+events_rejected = Counter("midstream_events_rejected_total", "Events refused at ingest.", ["reason"], registry=NONE)
+deliveries = Counter(
+    "midstream_deliveries_total", "Outcomes of events.", ["destination", "outcome", "reason"], registry=NONE
+)
+retries_scheduled = Counter(
+    "midstream_retries_scheduled_total", "Events put off for another try.", ["destination", "reason"], registry=NONE
+)
+delivery_latency = Histogram(
+    "midstream_delivery_latency_seconds",
+    "From acceptance to a successful delivery.",
+    registry=NONE,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600, 14400),
+)
+invocation_seconds = Histogram(
+    "midstream_invocation_seconds",
+    "Wall time of one crossing into a function.",
+    ["function"],
+    registry=NONE,
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+runtime_processes = Gauge(
+    "midstream_runtime_processes", "Function processes alive.", ["state"], registry=NONE, multiprocess_mode="livesum"
+)
+runtime_kills = Counter(
+    "midstream_runtime_kills_total", "Function processes that were stopped or died.", ["reason"], registry=NONE
+)
+log_pending = "midstream_log_pending"  # {destination}: read from the log when asked, see api/operations
+
+
+def share_metrics(folder: Path) -> None:
+    """Name the folder the processes share for metrics. Must run before this module is imported by a child."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.db"):
+        stale.unlink(missing_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def gathered() -> CollectorRegistry:
+    """Return a registry that reads what all processes counted."""
+    registry = CollectorRegistry()
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # untyped upstream
+    return registry
+
+
+def configure(level: str, style: str, process: str) -> None:
+    """Send logs to standard error: readable lines for people, JSON for machines. `process` marks who speaks."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=level.upper(), force=True)
+    # Third parties are heard when something is wrong; their routine is not ours.
+    for noisy in ("nats", "aiohttp", "alembic", "asyncio", "uvicorn", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """Return the logger all rooms use."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log
