@@ -1,0 +1,156 @@
+"""The part of applying a folder that connects: destinations to their source, functions into their chains.
+
+Enters: one `[destination.<slug>]` and what sources and functions there are. Leaves: rows, and `Change`s told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from midstream.control import destinations, instances
+from midstream.control import settings as values
+from midstream.control.changes import Application, at
+from midstream.control.folder import ChainEntry, DestinationSection
+from midstream.control.functions import Version
+from midstream.errors import Invalid
+from midstream.store.schema import DestinationRow, InstanceRow, VersionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """A function as its instances need it. Without a `version` the folder leaves those there are where they are."""
+
+    function_id: str
+    name: str
+    schema: tuple[values.Definition, ...]
+    version: Version | None = None
+
+
+async def apply_destination(
+    it: Application,
+    slug: str,
+    row: DestinationRow | None,
+    source_ids: Mapping[str, str],
+    runnables: Mapping[str, Runnable],
+) -> None:
+    """Create or change one destination and its chain."""
+    section = it.folder.destinations[slug]
+    if section.source not in source_ids:
+        raise Invalid(f"unknown source {section.source!r}{values.nearest(section.source, source_ids)}")
+    kind = destinations.kind_of(section.type)
+    settings, warnings = it.resolve(section.settings, kind.sensitive)
+    name = section.name or slug
+    changed: tuple[str, ...] = ()
+    if row is None:
+        destination_id = await destinations.add_destination(
+            it.session,
+            it.vault,
+            source_id=source_ids[section.source],
+            slug=slug,
+            type=section.type,
+            name=name,
+            settings=settings,
+            enabled=section.enabled,
+        )
+    else:
+        _check_same(row, section, source_ids)
+        destination_id = row.id
+        changed = await destinations.change_destination(
+            it.session, it.vault, row.id, name=name, enabled=section.enabled, settings=settings
+        )
+    place = len(it.changes)
+    order, strays = await _chain(it, slug, destination_id, runnables)
+    it.tell("destination", slug, changed + order, warnings + strays, created=row is None, place=place)
+
+
+def _check_same(row: DestinationRow, section: DestinationSection, source_ids: Mapping[str, str]) -> None:
+    """Refuse what would send the events that still wait for a destination somewhere else."""
+    if row.type != section.type:
+        raise Invalid(f"the type of a destination cannot change from {row.type!r} to {section.type!r}: add another one")
+    if row.source_id != source_ids[section.source]:
+        raise Invalid("a destination stays with its source: add another destination for the other source")
+
+
+async def _chain(
+    it: Application, slug: str, destination_id: str, runnables: Mapping[str, Runnable]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Connect a destination's functions, in order. Return whether the order changed, and what else is connected."""
+    rows = await it.session.scalars(
+        select(InstanceRow)
+        .where(InstanceRow.destination_id == destination_id)
+        .order_by(InstanceRow.position.desc(), InstanceRow.id.desc())
+    )
+    connected = {row.function_id: row for row in rows}  # where a function is connected twice, its first place counts
+    wanted = []
+    for index, entry in enumerate(it.folder.destinations[slug].functions):
+        with at(it.folder.where(f"destination.{slug}", f".functions[{index}]")):
+            if entry.function not in runnables:
+                raise Invalid(f"unknown function {entry.function!r}{values.nearest(entry.function, runnables)}")
+            runnable = runnables[entry.function]
+            row = connected.pop(runnable.function_id, None)
+            wanted.append(await _instance(it, slug, destination_id, entry, runnable, row))
+    moved = await instances.reorder(it.session, destination_id, wanted)
+    strays = tuple(f"also connected, though not in this folder: {row.name!r}" for row in connected.values())
+    return (("order of functions",) if moved else ()), strays
+
+
+async def _instance(
+    it: Application,
+    destination: str,
+    destination_id: str,
+    entry: ChainEntry,
+    runnable: Runnable,
+    row: InstanceRow | None,
+) -> str:
+    """Connect one function, or change how it is connected; return the instance's id."""
+    schema = runnable.schema if row is None or runnable.version else await _schema_of(it, row)
+    settings, warnings = it.resolve(entry.settings, values.sensitive(schema))
+    changed: tuple[str, ...] = ()
+    if row is None:
+        instance_id = await instances.add_instance(
+            it.session,
+            it.vault,
+            function_id=runnable.function_id,
+            destination_id=destination_id,
+            name=runnable.name,
+            settings=settings,
+            enabled=entry.enabled,
+            on_error=entry.on_error,
+        )
+    else:
+        instance_id = row.id
+        changed = await instances.change_instance(
+            it.session,
+            it.vault,
+            row.id,
+            name=runnable.name,
+            settings=settings,
+            enabled=entry.enabled,
+            on_error=entry.on_error,
+            version_id=runnable.version.id if runnable.version else None,
+        )
+    if runnable.version is not None:
+        pinned = f"version {runnable.version.number}"
+        changed = tuple(pinned if what == "version_id" else what for what in changed)
+    warnings += _missing_handlers(it, destination, entry.function)
+    it.tell("instance", f"{destination}/{entry.function}", changed, warnings, created=row is None)
+    return instance_id
+
+
+async def _schema_of(it: Application, row: InstanceRow) -> tuple[values.Definition, ...]:
+    version = await it.session.get_one(VersionRow, row.version_id)
+    return values.definitions(version.settings_schema)
+
+
+def _missing_handlers(it: Application, destination: str, function: str) -> tuple[str, ...]:
+    """Warn of events that the destination takes and the function, having no handler for them, stops."""
+    if function not in it.handlers:
+        return ()
+    kind = destinations.kind_of(it.folder.destinations[destination].type)
+    missing = {f"on{event_type.capitalize()}" for event_type in kind.event_types} - set(it.handlers[function])
+    if not missing:
+        return ()
+    return (f"no {', '.join(sorted(missing))}: such events will not be delivered to {destination!r}",)

@@ -1,0 +1,256 @@
+"""Reads a folder that describes a workspace: every `*.toml` in it, merged, and the code files they name.
+
+Enters: a directory. Leaves: a `Folder`, or one `Invalid` with every fault found, each with its file and table.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from midstream.control.functions import check_code
+from midstream.control.settings import Definition, SettingType, nearest
+from midstream.control.transaction import MAX_NAME
+from midstream.domain.topology import OnError
+from midstream.errors import Invalid
+
+CONFIGURATION = "midstream.toml"  # the server's own settings; it may lie in the same directory
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+SettingName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
+
+
+class Section(BaseModel):
+    """A table of the folder. An unknown key is an error that names the nearest one there is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, table: Any) -> Any:
+        for key in sorted(table.keys() - cls.model_fields.keys()) if isinstance(table, dict) else ():
+            raise PydanticCustomError(
+                "unknown_key", "unknown key {key}{hint}", {"key": repr(key), "hint": nearest(key, cls.model_fields)}
+            )
+        return table
+
+
+class FromEnvironment(Section):
+    """`{env = "NAME"}`: the value of that environment variable, read when the folder is applied."""
+
+    env: str
+
+
+class WorkspaceSection(Section):
+    """`[workspace]`. Its slug says which workspace this folder describes."""
+
+    slug: Slug = "main"
+    name: Name | None = None
+
+
+class SourceSection(Section):
+    """`[source.<slug>]`. Without `write_keys` one is made, with an empty list none is."""
+
+    name: Name | None = None
+    enabled: bool = True
+    write_keys: tuple[str | FromEnvironment, ...] | None = None
+
+
+class ChainEntry(Section):
+    """One `[[destination.<slug>.functions]]`."""
+
+    function: Slug
+    enabled: bool = True
+    on_error: OnError = OnError.BLOCK
+    settings: dict[str, Any] = {}
+
+
+class DestinationSection(Section):
+    """`[destination.<slug>]` with its chain, in order."""
+
+    source: Slug
+    type: str
+    name: Name | None = None
+    enabled: bool = True
+    settings: dict[str, Any] = {}
+    functions: tuple[ChainEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_function_twice(self) -> DestinationSection:
+        names = [entry.function for entry in self.functions]
+        for name in {name for name in names if names.count(name) > 1}:
+            raise PydanticCustomError("twice", "function {name} is in the chain twice", {"name": repr(name)})
+        return self
+
+
+class SettingSection(Section):
+    """`[function.<slug>.settings.<name>]`."""
+
+    label: str = ""
+    description: str = ""
+    type: SettingType = "STRING"
+    required: bool = False
+    sensitive: bool = False
+
+
+class FunctionSection(Section):
+    """`[function.<slug>]`. `code` is a file's name, relative to the folder."""
+
+    name: Name | None = None
+    description: str = ""
+    code: str
+    settings: dict[SettingName, SettingSection] = {}
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """Return the settings as a version keeps them; the label defaults to the name."""
+        return tuple(
+            Definition(name, it.label or name, it.description, it.type, it.required, it.sensitive)
+            for name, it in self.settings.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A workspace as its folder describes it, all by slug. `code` is the text of each function."""
+
+    workspace: WorkspaceSection
+    sources: Mapping[str, SourceSection]
+    destinations: Mapping[str, DestinationSection]
+    functions: Mapping[str, FunctionSection]
+    code: Mapping[str, str]
+    files: Mapping[str, str]  # table, as "source.website", to the name of the file it stands in
+
+    def where(self, table: str, rest: str = "") -> str:
+        """Say where a table stands, for an error."""
+        return f"{self.files.get(table, '')}: {table}{rest}"
+
+
+_NAMED: Mapping[str, type[Section]] = {
+    "source": SourceSection,
+    "destination": DestinationSection,
+    "function": FunctionSection,
+}
+S = TypeVar("S", bound=Section)
+
+
+def read(directory: Path) -> Folder:
+    """Read a folder. Nothing is looked up outside of it, and no environment variable is read."""
+    tables, files = _merged(directory)
+    faults: list[str] = []
+    workspace = _section(WorkspaceSection, tables, "workspace", files, faults)
+    functions = _sections(FunctionSection, tables, "function", files, faults)
+    code: dict[str, str] = {}
+    for slug, section in functions.items():
+        text = _code(directory, section.code, f"{files[f'function.{slug}']}: function.{slug}.code", faults)
+        if text is not None:
+            code[slug] = text
+    found = Folder(
+        workspace=workspace or WorkspaceSection(),
+        sources=_sections(SourceSection, tables, "source", files, faults),
+        destinations=_sections(DestinationSection, tables, "destination", files, faults),
+        functions=functions,
+        code=code,
+        files=files,
+    )
+    if faults:
+        raise Invalid("\n".join(faults))
+    return found
+
+
+def _merged(directory: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return all tables by their dotted name, and the file each stands in."""
+    if not directory.is_dir():
+        raise Invalid(f"{directory} is not a directory")
+    paths = sorted(path for path in directory.glob("*.toml") if path.name != CONFIGURATION)
+    if not paths:
+        raise Invalid(f"there is no .toml file in {directory}: expected at least one with [source.…] or [function.…]")
+    tables: dict[str, Any] = {}
+    files: dict[str, str] = {}
+    for path in paths:
+        for name, table in _tables(path):
+            if name in tables:
+                raise Invalid(f"[{name}] is defined twice, in {files[name]} and in {path.name}: keep one")
+            tables[name], files[name] = table, path.name
+    return tables, files
+
+
+def _tables(path: Path) -> Iterable[tuple[str, Any]]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"not readable as TOML: {error}", path.name) from None
+    except OSError as error:
+        raise Invalid(f"cannot be read: {error.strerror}", path.name) from None
+    for key, table in content.items():
+        if key not in ("workspace", *_NAMED):
+            raise Invalid(f"unknown table [{key}]{nearest(key, ('workspace', *_NAMED))}", path.name)
+        if not isinstance(table, dict):
+            raise Invalid(f"expected a table [{key}], got a value", path.name)
+        if key == "workspace":
+            yield key, table
+        else:
+            yield from ((f"{key}.{slug}", inner) for slug, inner in table.items())
+
+
+def _sections(
+    model: type[S], tables: Mapping[str, Any], kind: str, files: Mapping[str, str], faults: list[str]
+) -> dict[str, S]:
+    found: dict[str, S] = {}
+    for table in (name for name in tables if name.startswith(f"{kind}.")):
+        slug = table.removeprefix(f"{kind}.")
+        if not _is_slug(slug):
+            faults.append(f"{files[table]}: {table}: a slug is made of a-z, 0-9, - and _, such as {kind}.my-{kind}")
+        section = _section(model, tables, table, files, faults)
+        if section is not None:
+            found[slug] = section
+    return found
+
+
+def _is_slug(text: str) -> bool:
+    return text.isascii() and text == text.lower() and text.replace("-", "a").replace("_", "a").isalnum()
+
+
+def _section(
+    model: type[S], tables: Mapping[str, Any], table: str, files: Mapping[str, str], faults: list[str]
+) -> S | None:
+    if table not in tables:
+        return None
+    try:
+        return model.model_validate(tables[table])
+    except ValidationError as error:
+        faults += [f"{files[table]}: {table}{_path(fault)}: {_said(fault)}" for fault in error.errors()]
+        return None
+
+
+def _path(fault: ErrorDetails) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+
+
+def _said(fault: ErrorDetails) -> str:
+    message = fault["msg"]
+    return "this key is missing" if fault["type"] == "missing" else message[0].lower() + message[1:]
+
+
+def _code(directory: Path, name: str, where: str, faults: list[str]) -> str | None:
+    path = (directory / name).resolve()
+    try:
+        if not path.is_relative_to(directory.resolve()):
+            raise Invalid(f"{name!r} is outside of the folder", where)
+        code = path.read_text(encoding="utf-8")
+        check_code(code, where)
+    except Invalid as fault:
+        faults.append(str(fault))
+    except UnicodeDecodeError:
+        faults.append(f"{where}: {name!r} is not UTF-8 text")
+    except OSError as error:
+        faults.append(f"{where}: {name!r} cannot be read: {error.strerror}")
+    else:
+        return code
+    return None

@@ -1,0 +1,110 @@
+"""Seals the values of sensitive settings: AEAD by tink, bound to their owner and name.
+
+Enters: plain JSON values, on their way into the store. Leaves: base64 text that only this keyset, owner and name open.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import tink  # type: ignore[import-untyped]  # tink ships no type information
+from tink import aead, json_proto_keyset_format, secret_key_access
+
+from midstream.errors import ConfigError, Invalid
+
+
+class Vault:
+    """Holds the master keyset. Nothing it raises or prints contains a value or a key."""
+
+    def __init__(self, keyset: tink.KeysetHandle) -> None:
+        """Use a keyset that is already read; `open` reads one."""
+        self._aead = keyset.primitive(aead.Aead)
+
+    @classmethod
+    def open(cls, keyset_path: Path | None, keyset_json: str | None = None) -> Self:
+        """Read the keyset from `keyset_json`, else from the file, which is made (mode 0600) when absent.
+
+        Whether a *new* keyset is right is the caller's to judge first: `store.snapshot.holds_secrets` says if
+        anything was sealed before. Safe when several processes start at once: all get the same keyset.
+        """
+        aead.register()
+        if keyset_json:
+            return cls(_parse(keyset_json, "MIDSTREAM_MASTER_KEY"))
+        if keyset_path is None:
+            raise ConfigError("no master key: set MIDSTREAM_MASTER_KEY to a tink keyset, or give a file to keep one in")
+        try:
+            if not keyset_path.exists():
+                _create(keyset_path)
+            text = keyset_path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise ConfigError(
+                f"the master key file {keyset_path} cannot be read or made ({why}): "
+                "give this user access to it, restore it from a backup, or set MIDSTREAM_MASTER_KEY"
+            ) from None
+        return cls(_parse(text, str(keyset_path)))
+
+    def seal(self, value: Any, *, owner: str, name: str) -> str:
+        """Encrypt a JSON value for the setting `name` of the object with id `owner`. Never twice the same text."""
+        sealed: bytes = self._aead.encrypt(msgspec.json.encode(value), _associated(owner, name))
+        return base64.b64encode(sealed).decode("ascii")
+
+    def unseal(self, sealed: str, *, owner: str, name: str) -> Any:
+        """Decrypt what `seal` gave for the same owner and name; `Invalid` when that cannot be done."""
+        try:
+            plain = self._aead.decrypt(base64.b64decode(sealed, validate=True), _associated(owner, name))
+        except (tink.TinkError, binascii.Error, ValueError):
+            # `from None`: a chained error must not bring key material or a payload into a log.
+            raise Invalid(
+                f"setting {name!r} of {owner} cannot be decrypted with the present master key: "
+                "bring back the key it was saved with, or save the setting again"
+            ) from None
+        return msgspec.json.decode(plain)
+
+
+def _associated(owner: str, name: str) -> bytes:
+    return f"{owner}\0{name}".encode()
+
+
+def _parse(text: str, origin: str) -> tink.KeysetHandle:
+    try:
+        return json_proto_keyset_format.parse(text, secret_key_access.TOKEN)
+    except (tink.TinkError, ValueError):
+        raise ConfigError(
+            f"the master key in {origin} is not a readable tink JSON keyset: restore it from a backup. "
+            "Sealed settings cannot be read without it; a new key would mean entering all of them again"
+        ) from None
+
+
+def _create(path: Path) -> None:
+    """Make a keyset file all at once: whoever looks sees none or a whole one, and the first to link it wins."""
+    keyset = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json_proto_keyset_format.serialize(keyset, secret_key_access.TOKEN))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return  # another process was first; its keyset is the one
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,70 @@
+"""Brings a database to the newest shape. Any number of processes may call it at once; one does the work.
+
+Enters: a database URL. Leaves: a migrated database, or a `ConfigError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from midstream.errors import ConfigError
+from midstream.store.session import async_url, open_engine, unavailable
+
+_LOCK = 0x6D69_6473  # "mids": our advisory lock in PostgreSQL
+
+
+async def migrate(database_url: str) -> None:
+    """Upgrade the database to the newest migration; nothing happens when it is there already."""
+    url = async_url(database_url)
+    async with _file_lock(url.database if url.get_backend_name() == "sqlite" else None):
+        engine = open_engine(database_url, pool=NullPool)
+        try:
+            async with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    # Held until commit, so whoever waited here sees the finished migration next.
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                await connection.run_sync(_upgrade)
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
+        except CommandError as error:
+            raise ConfigError(
+                f"the database cannot be migrated ({error}): it was probably used by a newer midstream; "
+                "run that version, or restore a backup made before it"
+            ) from error
+        finally:
+            await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    # Config interpolates percent signs.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@asynccontextmanager
+async def _file_lock(database: str | None) -> AsyncIterator[None]:
+    """Hold `<database>.lock` meanwhile. A SQLite file that is not in WAL mode yet does not queue its writers."""
+    if database is None:
+        yield
+        return
+    path = Path(f"{database}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which also unlocks

@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from midstream.control import lookup
+from midstream.control.apply import plan_and_apply
+from midstream.control.changes import Change
+from midstream.control.folder import read
+from midstream.control.instances import create_instance
+from midstream.control.sources import hash_of
+from midstream.domain.attempt import Sample
+from midstream.domain.function import ErrorInfo
+from midstream.errors import Invalid
+from midstream.secrets import Vault
+from midstream.store.attempts import record
+from midstream.store.schema import Table, WorkspaceRow
+from midstream.store.session import Sessions
+from midstream.store.snapshot import load, revision
+from tests.integration.database import database_url, postgres_server, postgres_url, sessions, vault
+
+__all__ = ["database_url", "postgres_server", "postgres_url", "sessions", "vault"]
+
+SHOP = """
+[workspace]
+name = "Shop"
+
+[source.website]
+name = "Website"
+write_keys = [{ env = "WEBSITE_WRITE_KEY" }]
+
+[destination.warehouse]
+source = "website"
+type = "webhook"
+settings = { url = "https://example.com/in", shared_secret = { env = "HOOK_SECRET" } }
+
+[[destination.warehouse.functions]]
+function = "mask"
+on_error = "quarantine"
+settings = { salt = { env = "MASK_SALT" } }
+
+[[destination.warehouse.functions]]
+function = "drop"
+
+[function.mask]
+name = "Mask e-mail addresses"
+code = "mask.js"
+
+[function.mask.settings.salt]
+label = "Salt"
+required = true
+sensitive = true
+
+[function.drop]
+code = "drop.js"
+"""
+ENVIRON = {"WEBSITE_WRITE_KEY": "wk_planted_key_1", "HOOK_SECRET": "h00k-planted", "MASK_SALT": "s4lt-planted"}
+MASK, DROP = "function onTrack(event) { return event }", "function onTrack() { throw new DropEvent('no') }"
+EVERY_HANDLER = tuple(f"on{it}" for it in ("Identify", "Track", "Page", "Screen", "Group", "Alias", "Delete"))
+
+
+@dataclass
+class Check:
+    handlers: tuple[str, ...] = EVERY_HANDLER
+    error: ErrorInfo | None = None
+
+
+@dataclass
+class Shop:
+    """A folder and a database that can be changed and applied again."""
+
+    directory: Path
+    sessions: Sessions
+    vault: Vault
+
+    def edit(self, old: str, new: str) -> None:
+        path = self.directory / "shop.toml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    async def apply(self, found: Check | None = None, environ: dict[str, str] = ENVIRON, **more: Any) -> list[Change]:
+        async def check(_: str) -> Check:
+            return found or Check()
+
+        folder = read(self.directory)
+        return await plan_and_apply(self.sessions, self.vault, folder, check=check, environ=environ, **more)
+
+    async def changed(self, **more: Any) -> dict[str, tuple[str, ...]]:
+        """Apply; return the details of what was updated or created, by noun and slug."""
+        changes = await self.apply(**more)
+        return {f"{it.noun} {it.slug}": it.details for it in changes if it.kind != "unchanged"}
+
+    async def refusal(self, **more: Any) -> str:
+        before = await revision(self.sessions)
+        with pytest.raises(Invalid) as caught:
+            await self.apply(**more)
+        assert await revision(self.sessions) == before
+        return str(caught.value)
+
+
+@pytest.fixture
+async def shop(sessions: Sessions, vault: Vault, tmp_path: Path) -> Shop:
+    directory = tmp_path / "shop"
+    directory.mkdir()
+    (directory / "shop.toml").write_text(SHOP)
+    (directory / "mask.js").write_text(MASK)
+    (directory / "drop.js").write_text(DROP)
+    return Shop(directory, sessions, vault)
+
+
+async def test_a_folder_becomes_a_running_topology(shop: Shop) -> None:
+    changes = await shop.apply()
+    assert [(it.kind, it.noun, it.slug) for it in changes] == [
+        ("create", "workspace", "main"),
+        ("create", "source", "website"),
+        ("create", "function", "mask"),
+        ("create", "function", "drop"),
+        ("create", "destination", "warehouse"),
+        ("create", "instance", "warehouse/mask"),
+        ("create", "instance", "warehouse/drop"),
+    ]
+    snapshot = await load(shop.sessions, shop.vault)
+    assert snapshot.by_key[hash_of("wk_planted_key_1")].slug == "website"
+    [destination] = snapshot.destinations.values()
+    assert destination.settings == {"url": "https://example.com/in", "shared_secret": "h00k-planted"}
+    mask, drop = destination.instances
+    assert (mask.name, mask.on_error) == ("Mask e-mail addresses", "quarantine")
+    assert mask.spec is not None
+    assert (mask.spec.code, mask.spec.settings) == (MASK, {"salt": "s4lt-planted"})
+    assert drop.spec is not None
+    assert drop.spec.code == DROP
+
+
+async def test_applying_again_changes_nothing_and_the_revision_stays(shop: Shop) -> None:
+    await shop.apply()
+    before = await revision(shop.sessions)
+    again = await shop.apply()
+    assert {it.kind for it in again} == {"unchanged"}
+    assert all(it.details == () for it in again)
+    assert await revision(shop.sessions) == before == 1
+
+
+async def test_a_dry_run_tells_the_same_and_changes_nothing(shop: Shop) -> None:
+    planned = await shop.apply(dry_run=True)
+    assert await revision(shop.sessions) == 0
+    assert await lookup.sources(shop.sessions) == []
+    assert await shop.apply() == planned
+
+
+async def test_each_change_is_told_by_name_and_never_by_value(shop: Shop) -> None:
+    await shop.apply()
+    shop.edit('name = "Website"', 'name = "The website"\nenabled = false')
+    shop.edit("https://example.com/in", "https://example.com/other")
+    shop.edit('on_error = "quarantine"', 'on_error = "pass"')
+    (shop.directory / "mask.js").write_text(MASK + "\n// better")
+    shop.edit('label = "Salt"', 'label = "Grain of salt"')
+    told = await shop.changed(environ=ENVIRON | {"HOOK_SECRET": "n3w", "MASK_SALT": "n3w"})
+    assert told == {
+        "source website": ("name", "enabled"),
+        "function mask": ("code (version 2)", "settings schema (version 2)"),
+        "destination warehouse": ("settings.shared_secret", "settings.url"),
+        "instance warehouse/mask": ("on_error", "version 2", "settings.salt"),
+    }
+    [destination] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert destination.instances[0].spec is not None
+    assert destination.instances[0].spec.code.endswith("// better")
+
+
+async def test_versions_are_kept_when_new_ones_come(shop: Shop) -> None:
+    await shop.apply()
+    (shop.directory / "drop.js").write_text(DROP + "\n")
+    assert await shop.changed(author="ann") == {
+        "function drop": ("code (version 2)",),
+        "instance warehouse/drop": ("version 2",),
+    }
+    views = {it.slug: it for it in await lookup.functions(shop.sessions)}
+    assert (views["drop"].version, views["mask"].version) == (2, 1)
+    assert [(it.destination, it.version) for it in views["drop"].instances] == [("warehouse", 2)]
+
+
+async def test_the_order_of_the_chain_is_the_folders(shop: Shop) -> None:
+    await shop.apply()
+    text = (shop.directory / "shop.toml").read_text()
+    first, second = re.findall(r"\[\[destination.*?\n\n", text, re.DOTALL)
+    shop.edit(first + second, second + first)
+    assert await shop.changed() == {"destination warehouse": ("order of functions",)}
+    [destination] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert [it.name for it in destination.instances] == ["drop", "Mask e-mail addresses"]
+
+
+async def test_what_the_folder_does_not_mention_is_left_alone(shop: Shop) -> None:
+    await shop.apply()
+    (shop.directory / "shop.toml").write_text("[source.app]\nwrite_keys = []\n")
+    assert await shop.changed() == {"source app": ()}
+    snapshot = await load(shop.sessions, shop.vault)
+    assert {it.slug for it in snapshot.sources.values()} == {"website", "app"}
+    [destination] = snapshot.destinations.values()
+    assert len(destination.instances) == 2
+
+
+async def test_a_function_connected_elsewhere_is_warned_of_and_stays_last(shop: Shop) -> None:
+    shop.edit('[[destination.warehouse.functions]]\nfunction = "drop"', "")
+    await shop.apply()
+    [drop] = [it for it in await lookup.functions(shop.sessions) if it.slug == "drop"]
+    [warehouse] = await lookup.destinations(shop.sessions)
+    await create_instance(
+        shop.sessions, shop.vault, function_id=drop.id, destination_id=warehouse.id, name="By hand", settings={}
+    )
+    [destination] = [it for it in await shop.apply() if it.noun == "destination"]
+    assert destination.kind == "unchanged"
+    assert destination.details == ("warning: also connected, though not in this folder: 'By hand'",)
+    [view] = await lookup.destinations(shop.sessions)
+    assert [it.name for it in view.instances] == ["Mask e-mail addresses", "By hand"]
+
+
+async def test_a_folder_may_refer_to_what_is_in_the_database_only(shop: Shop) -> None:
+    await shop.apply()
+    (shop.directory / "shop.toml").write_text(
+        "[destination.second]\nsource = 'website'\ntype = 'sink'\nfunctions = [{ function = 'drop' }]"
+    )
+    assert list(await shop.changed()) == ["destination second", "instance second/drop"]
+    assert await shop.changed() == {}
+
+
+async def test_a_source_without_write_keys_gets_one_that_is_shown_once(shop: Shop) -> None:
+    shop.edit('write_keys = [{ env = "WEBSITE_WRITE_KEY" }]', "")
+    [planned] = (await shop.changed(dry_run=True))["source website"]
+    assert planned == "a write key will be made"
+    [detail] = (await shop.changed())["source website"]
+    match = re.fullmatch(r"write key (wk_[A-Za-z0-9]{32}) \(shown only now\)", detail)
+    assert match is not None
+    assert hash_of(match[1]) in (await load(shop.sessions, shop.vault)).by_key
+    assert await shop.changed() == {}
+    [source] = await lookup.sources(shop.sessions)
+    assert source.write_keys == (f"…{match[1][-4:]}",)
+
+
+async def test_a_new_write_key_leaves_the_old_one_working(shop: Shop) -> None:
+    await shop.apply()
+    told = await shop.changed(environ=ENVIRON | {"WEBSITE_WRITE_KEY": "wk_planted_key_2"})
+    assert told == {"source website": ("write key …ey_2",)}
+    assert len((await load(shop.sessions, shop.vault)).by_key) == 2
+
+
+async def test_switching_a_destination_off_and_on_notes_when(shop: Shop) -> None:
+    await shop.apply()
+    shop.edit('type = "webhook"', 'type = "webhook"\nenabled = false')
+    assert await shop.changed() == {"destination warehouse": ("enabled",)}
+    [off] = (await load(shop.sessions, shop.vault)).destinations.values()
+    shop.edit("enabled = false", "enabled = true")
+    await shop.apply()
+    [on] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert off.disabled_at is not None
+    assert off.enabled_at < off.disabled_at < on.enabled_at
+
+
+async def test_secrets_in_the_clear_are_warned_of(shop: Shop) -> None:
+    shop.edit('{ env = "MASK_SALT" }', '"in the clear"')
+    [instance] = [it for it in await shop.apply() if it.slug == "warehouse/mask"]
+    assert instance.details == (
+        'warning: settings.salt is sensitive and stands in the folder in the clear: write { env = "NAME" }',
+    )
+
+
+async def test_handlers_that_a_destination_would_need_are_warned_of(shop: Shop) -> None:
+    changes = await shop.apply(Check(handlers=("onTrack", "onIdentify", "onPage", "onScreen", "onGroup")))
+    [instance] = [it for it in changes if it.slug == "warehouse/drop"]
+    assert instance.details == ("warning: no onAlias, onDelete: such events will not be delivered to 'warehouse'",)
+
+
+async def test_code_that_does_not_load_is_refused_at_its_place(shop: Shop) -> None:
+    broken = Check((), ErrorInfo("SyntaxError", "Unexpected token '}'", line=3, column=7))
+    assert await shop.refusal(found=broken) == "mask.js:3:7: SyntaxError: Unexpected token '}'"
+    assert (await shop.refusal(found=Check(()))).startswith("mask.js: no handler found: expected a top-level function")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            '"webhook"',
+            '"webhok"',
+            "shop.toml: destination.warehouse: unknown destination type 'webhok'; did you mean 'webhook'?",
+        ),
+        ("url =", "ulr =", 'unknown setting "ulr"; did you mean "url"?'),
+        (
+            'source = "website"',
+            'source = "site"',
+            "shop.toml: destination.warehouse: unknown source 'site'; did you mean 'website'?",
+        ),
+        (
+            'function = "mask"',
+            'function = "maks"',
+            "shop.toml: destination.warehouse.functions[0]: unknown function 'maks'; did you mean 'mask'?",
+        ),
+        (
+            "settings = { salt",
+            "settings = { slat",
+            "shop.toml: destination.warehouse.functions[0]: unknown setting 'slat'; did you mean 'salt'?",
+        ),
+        (
+            'settings = { salt = { env = "MASK_SALT" } }',
+            "",
+            "shop.toml: destination.warehouse.functions[0]: setting 'salt' is required: give it a value",
+        ),
+        (
+            '{ env = "MASK_SALT" }',
+            '{ env = "UNSET" }',
+            "shop.toml: destination.warehouse.functions[0]: the environment variable UNSET is not set, "
+            "and a setting or write key is to come from it",
+        ),
+        (
+            'env = "WEBSITE_WRITE_KEY"',
+            'env = "UNSET"',
+            "shop.toml: source.website: the environment variable UNSET is not set, ",
+        ),
+        (
+            '{ env = "WEBSITE_WRITE_KEY" }',
+            '"short"',
+            "shop.toml: source.website: a write key has 8 to 128 ASCII characters",
+        ),
+    ],
+)
+async def test_a_folder_that_does_not_hold_says_where_and_changes_nothing(
+    shop: Shop, old: str, new: str, said: str
+) -> None:
+    shop.edit(old, new)
+    assert said in await shop.refusal()
+    assert await lookup.sources(shop.sessions) == []
+
+
+async def test_what_a_destination_is_cannot_change(shop: Shop) -> None:
+    await shop.apply()
+    shop.edit('[destination.warehouse]\nsource = "website"', '[source.app]\n[destination.warehouse]\nsource = "app"')
+    assert "a destination stays with its source" in await shop.refusal()
+    shop.edit('source = "app"', 'source = "website"')
+    shop.edit('type = "webhook"', 'type = "sink"')
+    shop.edit('settings = { url = "https://example.com/in", shared_secret = { env = "HOOK_SECRET" } }', "")
+    assert "the type of a destination cannot change from 'webhook' to 'sink'" in await shop.refusal()
+
+
+async def test_a_write_key_of_another_source_is_refused_without_saying_it(shop: Shop) -> None:
+    await shop.apply()
+    shop.edit("[source.website]", '[source.app]\nwrite_keys = ["wk_planted_key_1"]\n[source.website]')
+    text = await shop.refusal()
+    assert "the write key …ey_1 belongs to another source" in text
+    assert "wk_planted_key_1" not in text
+
+
+async def test_secrets_sealed_with_a_lost_key_are_sealed_anew(shop: Shop, tmp_path: Path) -> None:
+    await shop.apply()
+    shop.vault = Vault.open(tmp_path / "another.key")
+    assert await shop.changed() == {
+        "destination warehouse": ("settings.shared_secret",),
+        "instance warehouse/mask": ("settings.salt",),
+    }
+    [destination] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert destination.fault == ""
+
+
+async def test_no_secret_can_be_found_in_the_database_or_in_lists(shop: Shop, tmp_path: Path) -> None:
+    await shop.apply()
+    sample = Sample("dst_1", "src_1", "400", 0, "m", "track", "e", 1, {"visible": "not a secret"})
+    await record(shop.sessions, 1, [], [sample])
+    lists = [
+        await lookup.sources(shop.sessions),
+        await lookup.destinations(shop.sessions),
+        await lookup.functions(shop.sessions),
+    ]
+    [destination] = await lookup.destinations(shop.sessions)
+    assert (destination.settings, destination.sensitive) == ({"url": "https://example.com/in"}, ("shared_secret",))
+    assert not [secret for secret in ENVIRON.values() if secret in repr(lists)]
+    files = [path.read_bytes() for path in tmp_path.glob("midstream.db*")]
+    dump = b"".join(files) if files else await postgres_dump(shop.sessions)
+    assert b"not a secret" in dump
+    assert not [secret for secret in ENVIRON.values() if secret.encode() in dump]
+
+
+async def postgres_dump(sessions: Sessions) -> bytes:
+    """Return every row of every table, as text."""
+    async with sessions() as session:
+        rows = [(await session.execute(select(table))).all() for table in Table.metadata.sorted_tables]
+    return repr(rows).encode()
+
+
+async def test_changes_made_by_two_processes_at_once_are_all_counted(shop: Shop, database_url: str) -> None:
+    await shop.apply()
+    program = """
+import asyncio, sys
+from midstream.control.sources import create_source
+from midstream.store.session import open_engine, open_sessions
+async def main(url, workspace, name):
+    engine = open_engine(url)
+    for n in range(10):
+        await create_source(open_sessions(engine), workspace_id=workspace, slug=f"{name}-{n}", name=name)
+    await engine.dispose()
+asyncio.run(main(*sys.argv[1:]))
+"""
+    workspace = await only_workspace(shop.sessions)
+    started = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, database_url, workspace, name)
+        for name in ("a", "b")
+    ]
+    assert [await process.wait() for process in started] == [0, 0]
+    assert await revision(shop.sessions) == 1 + 20
+    assert len(await lookup.sources(shop.sessions)) == 1 + 20
+
+
+async def test_two_who_apply_the_same_folder_at_once_make_it_once(shop: Shop) -> None:
+    applied = await asyncio.gather(*(shop.apply() for _ in range(4)))
+    assert sorted({it.kind for it in changes}.pop() for changes in applied) == ["create", *["unchanged"] * 3]
+    assert await revision(shop.sessions) == 1
+
+
+async def only_workspace(sessions: Sessions) -> str:
+    async with sessions() as session:
+        return (await session.scalars(select(WorkspaceRow.id))).one()

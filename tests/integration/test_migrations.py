@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from midstream.errors import ConfigError, StoreUnavailable
+from midstream.store.migrate import migrate
+from midstream.store.schema import Table
+from midstream.store.session import async_url, open_engine, open_sessions, reading
+from midstream.store.snapshot import revision
+from tests.integration.database import database_url, postgres_server, postgres_url
+
+__all__ = ["database_url", "postgres_server", "postgres_url"]
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, Table.metadata))
+
+
+async def test_migrations_and_models_agree(database_url: str) -> None:
+    await migrate(database_url)
+    engine = open_engine(database_url)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    await migrate(database_url)
+    await migrate(database_url)
+    engine = open_engine(database_url)
+    assert await revision(open_sessions(engine)) == 0
+    await engine.dispose()
+
+
+async def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
+    program = "import asyncio, sys; from midstream.store.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
+    started = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, database_url, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        _, complaint = await process.communicate()
+        assert process.returncode == 0, complaint.decode()
+    await asyncio.gather(*(migrate(database_url) for _ in range(3)))
+    engine = open_engine(database_url)
+    async with engine.connect() as connection:
+        assert (await connection.scalar(text("SELECT count(*) FROM revision"))) == 1
+    await engine.dispose()
+
+
+async def test_a_database_of_a_newer_midstream_is_refused(database_url: str) -> None:
+    await migrate(database_url)
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await engine.dispose()
+    with pytest.raises(ConfigError, match="used by a newer midstream"):
+        await migrate(database_url)
+
+
+async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Any) -> None:
+    url = f"postgresql://nobody@/none?host={tmp_path}"
+    with pytest.raises(StoreUnavailable, match="the database did not serve"):
+        await migrate(url)
+    engine = open_engine(url)
+    with pytest.raises(StoreUnavailable):
+        async with reading(open_sessions(engine)):
+            pass
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://root@localhost/x", "nonsense", ""])
+def test_a_url_we_cannot_use_names_its_setting(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"MIDSTREAM_DATABASE_URL: .* expected sqlite:///"):
+        async_url(url)
+
+
+def test_both_spellings_of_postgresql_are_understood() -> None:
+    for url in ("postgresql://u:p@h:5432/d", "postgres://u:p@h:5432/d"):
+        assert async_url(url).render_as_string(hide_password=False) == "postgresql+psycopg://u:p@h:5432/d"
+
+
+async def test_sqlite_keeps_what_it_committed_through_a_power_cut(tmp_path: Any) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/x.db")
+    async with engine.connect() as connection:
+        pragmas = {
+            name: await connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    await engine.dispose()
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from midstream.control.destinations import create_destination, update_destination
+from midstream.control.functions import create_function, create_version
+from midstream.control.instances import create_instance, reorder_instances, update_instance
+from midstream.control.settings import Definition
+from midstream.control.sources import create_source, create_workspace, create_write_key, hash_of
+from midstream.domain.topology import EMPTY, OnError
+from midstream.errors import Invalid, RequestError
+from midstream.secrets import Vault
+from midstream.store.session import Sessions
+from midstream.store.snapshot import holds_secrets, load, revision
+from tests.integration.database import database_url, postgres_server, postgres_url, sessions, vault
+
+__all__ = ["database_url", "postgres_server", "postgres_url", "sessions", "vault"]
+
+SALT = Definition("salt", "Salt", "", "STRING", required=True, sensitive=True)
+FIELDS = Definition("fields", "Fields", "", "ARRAY", required=False, sensitive=False)
+HOOK = {"url": "https://example.com/hook"}
+
+
+class World:
+    """A source, a destination and a function in an empty database."""
+
+    def __init__(self, sessions: Sessions, vault: Vault) -> None:
+        self.sessions, self.vault = sessions, vault
+        self.workspace = self.source = self.destination = self.function = ""
+
+    async def build(self) -> World:
+        self.workspace = await create_workspace(self.sessions, slug="main", name="Main")
+        self.source = await create_source(self.sessions, workspace_id=self.workspace, slug="web", name="Web")
+        self.destination = await create_destination(
+            self.sessions,
+            self.vault,
+            source_id=self.source,
+            slug="hook",
+            type="webhook",
+            name="Hook",
+            settings=HOOK | {"shared_secret": "d3st", "secret_headers": {"Authorization": "Bearer t0ken"}},
+        )
+        self.function = await create_function(self.sessions, workspace_id=self.workspace, slug="mask", name="Mask")
+        await create_version(
+            self.sessions, self.function, code="function onTrack(e) { return e }", schema=(SALT, FIELDS)
+        )
+        return self
+
+    async def connect(self, name: str, salt: str = "s4lt", **more: bool | OnError) -> str:
+        return await create_instance(
+            self.sessions,
+            self.vault,
+            function_id=self.function,
+            destination_id=self.destination,
+            name=name,
+            settings={"salt": salt, "fields": ["email"]},
+            **more,  # type: ignore[arg-type]  # mypy cannot match a dict's values with the keywords
+        )
+
+
+@pytest.fixture
+async def world(sessions: Sessions, vault: Vault) -> World:
+    return await World(sessions, vault).build()
+
+
+async def test_an_empty_database_gives_an_empty_snapshot(sessions: Sessions, vault: Vault) -> None:
+    assert await load(sessions, vault) == EMPTY
+    assert not await holds_secrets(sessions)
+
+
+async def test_every_change_counts_the_revision_up(world: World) -> None:
+    before = await revision(world.sessions)
+    await world.connect("one")
+    assert await revision(world.sessions) == before + 1
+    assert (await load(world.sessions, world.vault)).revision == before + 1
+
+
+async def test_a_change_that_fails_leaves_the_revision_and_everything_else(world: World) -> None:
+    before = await revision(world.sessions)
+    with pytest.raises(Invalid):
+        await update_destination(world.sessions, world.vault, world.destination, name="New", settings={"url": "nope"})
+    with pytest.raises(RequestError, match="no destination with id dst_none"):
+        await update_destination(world.sessions, world.vault, "dst_none", name="New")
+    assert await revision(world.sessions) == before
+    assert (await load(world.sessions, world.vault)).destinations[world.destination].name == "Hook"
+
+
+async def test_a_source_is_found_by_each_of_its_write_keys(world: World) -> None:
+    for key in ("wk_12345678", "wk_abcdefgh"):
+        assert await create_write_key(world.sessions, world.source, key)
+    snapshot = await load(world.sessions, world.vault)
+    assert snapshot.by_key[hash_of("wk_12345678")] is snapshot.by_key[hash_of("wk_abcdefgh")]
+    assert snapshot.sources[world.source].key_hashes == {hash_of("wk_12345678"), hash_of("wk_abcdefgh")}
+
+
+async def test_settings_are_in_the_clear_and_what_to_hide_is_named(world: World) -> None:
+    await world.connect("one")
+    destination = (await load(world.sessions, world.vault)).destinations[world.destination]
+    assert destination.settings == HOOK | {
+        "shared_secret": "d3st",
+        "secret_headers": {"Authorization": "Bearer t0ken"},
+    }
+    assert destination.secrets == ("Bearer t0ken", "d3st")
+    [instance] = destination.instances
+    assert instance.spec is not None
+    assert instance.spec.settings == {"salt": "s4lt", "fields": ["email"]}
+    assert instance.spec.secrets == ("s4lt",)
+    assert await holds_secrets(world.sessions)
+
+
+async def test_only_enabled_instances_are_there_in_the_order_of_the_chain(world: World) -> None:
+    first, second = await world.connect("one"), await world.connect("two", on_error=OnError.QUARANTINE)
+    await world.connect("off", enabled=False)
+    chain = (await load(world.sessions, world.vault)).destinations[world.destination].instances
+    assert [(it.id, it.on_error) for it in chain] == [(first, OnError.BLOCK), (second, OnError.QUARANTINE)]
+    assert await reorder_instances(world.sessions, world.destination, [second, first])
+    assert not await reorder_instances(world.sessions, world.destination, [second, first])
+    chain = (await load(world.sessions, world.vault)).destinations[world.destination].instances
+    assert [it.id for it in chain] == [second, first]
+
+
+async def test_a_disabled_destination_is_there_with_the_time_it_was_off(world: World) -> None:
+    before = (await load(world.sessions, world.vault)).destinations[world.destination]
+    assert before.disabled_at is None
+    await update_destination(world.sessions, world.vault, world.destination, enabled=False)
+    off = (await load(world.sessions, world.vault)).destinations[world.destination]
+    assert not off.enabled
+    assert off.disabled_at is not None
+    assert off.disabled_at > off.enabled_at == before.enabled_at
+    await update_destination(world.sessions, world.vault, world.destination, enabled=True)
+    on = (await load(world.sessions, world.vault)).destinations[world.destination]
+    assert on.enabled
+    assert on.enabled_at > off.disabled_at == on.disabled_at
+
+
+async def test_what_cannot_be_decrypted_has_no_settings_and_says_why(world: World, tmp_path: Path) -> None:
+    await world.connect("one")
+    destination = (await load(world.sessions, Vault.open(tmp_path / "another.key"))).destinations[world.destination]
+    assert destination.settings is None
+    assert destination.secrets == ()
+    assert "cannot be decrypted with the present master key" in destination.fault
+    [instance] = destination.instances
+    assert instance.spec is None
+    assert instance.fault.startswith("setting 'salt' of ifi_")
+    assert "s4lt" not in instance.fault
+
+
+async def test_code_sees_only_the_settings_of_its_own_version(world: World) -> None:
+    instance = await world.connect("one")
+    code = "function onTrack(e) { return null }"
+    version = await create_version(world.sessions, world.function, code=code, schema=(SALT,))
+    assert version.number == 2
+    assert await spec_settings(world) == {"salt": "s4lt", "fields": ["email"]}
+    assert await update_instance(world.sessions, world.vault, instance, version_id=version.id) == (
+        "version_id",
+        "settings.fields (removed)",
+    )
+    assert await spec_settings(world) == {"salt": "s4lt"}
+
+
+async def test_a_setting_that_becomes_sensitive_is_sealed_with_the_deploy(world: World) -> None:
+    instance = await world.connect("one")
+    hidden = Definition("fields", "Fields", "", "ARRAY", required=False, sensitive=True)
+    version = await create_version(world.sessions, world.function, code="function onTrack() {}", schema=(SALT, hidden))
+    await update_instance(world.sessions, world.vault, instance, version_id=version.id)
+    [found] = (await load(world.sessions, world.vault)).destinations[world.destination].instances
+    assert found.spec is not None
+    assert found.spec.settings == {"salt": "s4lt", "fields": ["email"]}
+    assert found.spec.secrets == ("email", "s4lt")
+
+
+async def test_a_version_that_requires_more_is_not_deployed_without_it(world: World) -> None:
+    instance = await world.connect("one")
+    more = Definition("key", "Key", "", "STRING", required=True, sensitive=False)
+    version = await create_version(world.sessions, world.function, code="function onTrack() {}", schema=(SALT, more))
+    with pytest.raises(Invalid, match="setting 'key' is required"):
+        await update_instance(world.sessions, world.vault, instance, version_id=version.id)
+
+
+async def test_two_of_a_name_and_versions_of_another_function_are_refused(world: World) -> None:
+    workspace = await create_workspace(world.sessions, slug="other", name="Other")
+    foreign = await create_function(world.sessions, workspace_id=workspace, slug="mask", name="Mask")
+    version = await create_version(world.sessions, foreign, code="function onTrack() {}")
+    instance = await world.connect("one")
+    with pytest.raises(Invalid, match="belongs to another function"):
+        await update_instance(world.sessions, world.vault, instance, version_id=version.id)
+    with pytest.raises(RequestError, match="no function with id"):
+        await create_instance(
+            world.sessions,
+            world.vault,
+            function_id=foreign,
+            destination_id=world.destination,
+            name="x",
+            settings={},
+        )
+    with pytest.raises(RequestError, match="there is a source 'web' already") as caught:
+        await create_source(world.sessions, workspace_id=world.workspace, slug="web", name="Web")
+    assert caught.value.status == 409
+
+
+async def spec_settings(world: World) -> object:
+    [found] = (await load(world.sessions, world.vault)).destinations[world.destination].instances
+    assert found.spec is not None
+    return found.spec.settings
