@@ -1,0 +1,104 @@
+"""Secrets, replaced wherever they would show: logs, captured requests, error texts.
+
+Enters: the secret values of one instance and any text. Leaves: the text with ••••. Besides the plain value its Base64,
+URL-encoded and JSON-escaped forms are found.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+MASK = "••••"
+# A shorter value would be found in every text, and replacing it would tell more than it hides.
+SHORTEST = 4
+# The same for a piece of Base64, which has lost what it shares with its neighbours.
+_SHORTEST_BASE64 = 6
+_UNESCAPED_BY_JAVASCRIPT = "!~*'()"  # encodeURIComponent leaves these, quote() does not
+
+
+class Redactor:
+    """Replaces the given secrets. Those shorter than four characters are left, since they would shred every text."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._longest = len(longest_first[0].encode()) if longest_first else 0
+        # The look-ahead finds overlapping secrets too; each of them must go whole.
+        self._pattern = _alternatives(longest_first)
+        self._bytes = re.compile(self._pattern.pattern.encode()) if self._pattern else None
+
+    def text(self, text: str) -> str:
+        """Return the text without secrets."""
+        if self._pattern is None:
+            return text
+        spans = _merged((match.start(), match.end(1)) for match in self._pattern.finditer(text))
+        pieces, at = [], 0
+        for start, end in spans:
+            pieces += [text[at:start], MASK]
+            at = end
+        return "".join([*pieces, text[at:]]) if pieces else text
+
+    def data(self, data: bytes) -> bytes:
+        """Return the bytes without secrets, taking these as UTF-8."""
+        if self._bytes is None:
+            return data
+        spans = _merged((match.start(), match.end(1)) for match in self._bytes.finditer(data))
+        pieces, at = [], 0
+        for start, end in spans:
+            pieces += [data[at:start], MASK.encode()]
+            at = end
+        return b"".join([*pieces, data[at:]]) if pieces else data
+
+    def head(self, data: bytes, limit: int) -> str:
+        """Return about the first `limit` bytes as text without secrets, none of them cut in half at the end."""
+        if len(data) <= limit or self._bytes is None:
+            return self.data(data[:limit]).decode(errors="replace")
+        window = data[: limit + self._longest]
+        crossing = [match for match in self._bytes.finditer(window) if match.start() < limit < match.end(1)]
+        cut = min((match.start() for match in crossing), default=limit)
+        return self.data(data[:cut]).decode(errors="replace") + (MASK if crossing else "")
+
+
+def _alternatives(forms: list[str]) -> re.Pattern[str] | None:
+    return re.compile(f"(?=({'|'.join(map(re.escape, forms))}))") if forms else None
+
+
+def _merged(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield quote(secret, safe="")
+    yield quote(secret, safe=_UNESCAPED_BY_JAVASCRIPT)
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield from _base64_forms(secret.encode())
+
+
+def _base64_forms(secret: bytes) -> Iterator[str]:
+    """Yield what Base64 makes of the secret wherever in a longer text it begins, as in `Basic user:secret`.
+
+    Three bytes become four characters, so there are three ways to begin; the characters shared with a neighbour vary
+    and are left out.
+    """
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(secret).decode()
+        yield whole
+        yield whole.rstrip("=")
+        for before, shared in ((0, 0), (1, 2), (2, 3)):
+            filled = before + len(secret)
+            piece = encode(b"\0" * before + secret).decode()[shared : filled // 3 * 4]
+            if len(piece) >= _SHORTEST_BASE64:
+                yield piece

@@ -1,0 +1,66 @@
+"""The socket to one process as an asyncio protocol. Enters: bytes. Leaves: frames, and once, that it closed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from midstream.runtime.protocol import Frame, FrameReader, Kind, ProtocolError, frame
+
+_SOCKET_BUFFER = 1024 * 1024  # a batch should fit, or both sides wait for each other's turn
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Return our end, non-blocking, and the process's, which reads it synchronously."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+    ours.setblocking(False)
+    return ours, theirs
+
+
+class Channel(asyncio.BufferedProtocol):
+    """Calls `on_frame` for each frame, `on_bad` when one does not hold, and `on_closed` at the end."""
+
+    def __init__(
+        self, on_frame: Callable[[Frame], None], on_bad: Callable[[ProtocolError], None], on_closed: Callable[[], None]
+    ) -> None:
+        self._on_frame = on_frame
+        self._on_bad = on_bad
+        self._on_closed = on_closed
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+
+    async def connect(self, end: socket.socket) -> None:
+        """Take over our end of the socket."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=end)
+
+    def send(self, kind: Kind, id_: int, payload: bytes = b"") -> None:
+        """Send a frame, unless the other side is gone."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(kind, id_, payload))
+
+    def close(self) -> None:
+        """Close our end; `on_closed` follows."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # a stream socket's always is
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.space()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            for received in self._reader.received(nbytes):
+                self._on_frame(received)
+        except ProtocolError as error:
+            self._on_bad(error)
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_closed()

@@ -1,0 +1,142 @@
+"""The network of user code: takes its `fetch` requests from the channel and has them sent.
+
+Enters: FETCH and ABORT frames of one process. Leaves: ANSWER payloads, and each exchange as its author may see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from midstream.domain.function import Limits, Request
+from midstream.domain.http import Answer, Exchange, NoAnswer, Outbound
+from midstream.domain.redact import Redactor
+from midstream.runtime import protocol
+
+log = structlog.get_logger(__name__)
+
+Fetcher = Callable[[Outbound], Awaitable[Exchange]]
+
+REDIRECTS = 20  # the Fetch standard's
+CAPTURED_BYTES = 4 * 1024
+# Bodies of waiting requests are in our memory, not in the process's: so many responses' worth of it may be used.
+_WAITING_RESPONSES = 8
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """One request, and what came of it once something did."""
+
+    outbound: Outbound
+    started: float
+    exchange: Exchange | None = None
+
+    def shown(self, redactor: Redactor, now: float) -> Request:
+        """Return it as captured: bodies cut, secrets replaced."""
+        exchange, outbound = self.exchange, self.outbound
+        answer = exchange if isinstance(exchange, Answer) else None
+        return Request(
+            method=outbound.method,
+            url=redactor.text(outbound.url),
+            status=answer.status if answer else None,
+            duration_ms=exchange.duration_ms if exchange else (now - self.started) * 1000,
+            request_body=None if outbound.body is None else redactor.head(outbound.body, CAPTURED_BYTES),
+            response_body=redactor.head(answer.body, CAPTURED_BYTES) if answer else None,
+            error=_why(exchange, redactor),
+            request_headers=_headers(outbound.headers, redactor),
+            response_headers=_headers(answer.headers, redactor) if answer else (),
+        )
+
+
+def _why(exchange: Exchange | None, redactor: Redactor) -> str | None:
+    match exchange:
+        case None:
+            return "no answer had come when the invocation ended"
+        case NoAnswer():
+            return redactor.text(f"{exchange.code} {exchange.message}")
+        case Answer():
+            return None
+
+
+def _headers(headers: Sequence[tuple[str, str]], redactor: Redactor) -> tuple[tuple[str, str], ...]:
+    return tuple((name, redactor.text(value)) for name, value in headers)
+
+
+@dataclass(slots=True)
+class Broker:
+    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload."""
+
+    fetch: Fetcher
+    limits: Limits
+    reply: Callable[[int, bytes], None]
+    _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _waiting_bytes: int = 0
+    _free: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._free = asyncio.Semaphore(self.limits.fetches)
+
+    def ask(self, id_: int, payload: bytes, when_done: Callable[[Asked], None]) -> tuple[protocol.Wish, Asked]:
+        """Send a request in the background; `when_done` is called with what came of it. Raises ProtocolError."""
+        wish, body = protocol.wish(payload)
+        if id_ in self._tasks:
+            raise protocol.ProtocolError("expected a new id for a fetch, got one in use")
+        asked = Asked(self._outbound(wish, body), asyncio.get_running_loop().time())
+        task = asyncio.create_task(self._serve(id_, asked, wish.redirect, when_done))
+        self._tasks[id_] = task
+        return wish, asked
+
+    def cancel(self, id_: int) -> None:
+        """Give up a request, if it is still under way."""
+        if task := self._tasks.pop(id_, None):
+            task.cancel()
+
+    def close(self) -> None:
+        """Give up all requests."""
+        for id_ in list(self._tasks):
+            self.cancel(id_)
+
+    def _outbound(self, wish: protocol.Wish, body: bytes | None) -> Outbound:
+        pairs = (line.partition(": ") for line in wish.headers.splitlines())
+        return Outbound(
+            wish.method,
+            wish.url,
+            tuple((name, value) for name, _, value in pairs),
+            body,
+            timedelta(seconds=self.limits.timeout),
+            REDIRECTS if wish.redirect == "follow" else 0,
+            self.limits.fetch_response_bytes,
+        )
+
+    async def _serve(self, id_: int, asked: Asked, redirect: str, when_done: Callable[[Asked], None]) -> None:
+        try:
+            asked.exchange = exchange = _redirected(await self._sent(asked.outbound), redirect)
+            self.reply(id_, protocol.answer(exchange, asked.outbound.url))
+            when_done(asked)
+        except Exception:  # the top of this task: nobody awaits it, and the handler must not wait for ever
+            log.exception("fetch_failed", method=asked.outbound.method)
+            self.reply(id_, protocol.answer(NoAnswer("EINTERNAL", "see the server's log", 0.0), asked.outbound.url))
+        finally:
+            self._tasks.pop(id_, None)
+
+    async def _sent(self, outbound: Outbound) -> Exchange:
+        size = len(outbound.body or b"")
+        if self._waiting_bytes + size > _WAITING_RESPONSES * self.limits.fetch_response_bytes:
+            return NoAnswer("ENOBUFS", "the bodies of this function's waiting requests are too large together", 0.0)
+        self._waiting_bytes += size
+        try:
+            async with self._free:
+                return await self.fetch(outbound)
+        finally:
+            self._waiting_bytes -= size
+
+
+def _redirected(exchange: Exchange, redirect: str) -> Exchange:
+    """Apply `redirect: "error"`, which the Fetch standard makes a network error."""
+    if redirect == "error" and isinstance(exchange, Answer) and exchange.status in {301, 302, 303, 307, 308}:
+        return NoAnswer("EREDIRECT", "the answer was a redirect and the request allows none", exchange.duration_ms)
+    return exchange

@@ -1,0 +1,96 @@
+// Errors as data: what was thrown, said in words the author knows.
+import { isPrototypeOf, NativeError, now, slice, stringify, stringOf, wellFormed } from "./primordials.ts";
+
+const MESSAGE = 16 * 1024;
+const STACK = 32 * 1024;
+// V8 words a stack when it is first read, some 30 µs each. When throwing is how a function filters, that would be most of
+// its time: beyond a first credit, stacks may take this share of time, and the errors between go without.
+const STACK_SHARE = 0.05;
+const STACK_CREDIT_MS = 20;
+let credit = STACK_CREDIT_MS;
+let asOf = now();
+
+/** The name of the author's file in stacks; faults.py looks for it. */
+export const AUTHORS = "function.js";
+const errorPrototype = NativeError.prototype;
+
+type Constructor = new (message?: string, options?: ErrorOptions) => Error;
+
+function errorClass(name: string): Constructor {
+  const made = { [name]: class extends NativeError {} }[name];
+  Object.defineProperty(made.prototype, "name", { value: name, writable: true, configurable: true });
+  return made;
+}
+
+const NAMES = ["EventNotSupported", "InvalidEventPayload", "ValidationError", "RetryError", "DropEvent"] as const;
+/** Segment's five error classes, by name. Taken here once: user code may reassign the globals. */
+export const errorClasses: ReadonlyArray<readonly [string, Constructor]> = NAMES.map((name) => [name, errorClass(name)]);
+const [a, b, c, d, e] = errorClasses.map(([, made]) => made.prototype);
+
+function segmentName(thrown: unknown, name: unknown): string | undefined {
+  if (isPrototypeOf(a, thrown as object) || name === NAMES[0]) return NAMES[0];
+  if (isPrototypeOf(b, thrown as object) || name === NAMES[1]) return NAMES[1];
+  if (isPrototypeOf(c, thrown as object) || name === NAMES[2]) return NAMES[2];
+  if (isPrototypeOf(d, thrown as object) || name === NAMES[3]) return NAMES[3];
+  if (isPrototypeOf(e, thrown as object) || name === NAMES[4]) return NAMES[4];
+  return undefined;
+}
+
+/** Say what was thrown as JSON `{name, message, stack, line, column}`. Never throws, whatever it is given. */
+export function faultOf(thrown: unknown, line = 0, column = 0): string {
+  let name = "Error";
+  let message = "";
+  let stack = "";
+  try {
+    if (isPrototypeOf(errorPrototype, thrown as object)) {
+      const error = thrown as Error;
+      name = segmentName(error, error.name) ?? (error.name ? stringOf(error.name) : "Error");
+      message = stringOf(error.message);
+      stack = stackOf(error);
+    } else {
+      message = stringOf(thrown);
+    }
+  } catch {
+    // A getter of the thrown thing threw in turn: what was read until then has to do.
+  }
+  const said = {
+    __proto__: null,
+    name: shown(name, 256),
+    message: shown(message, MESSAGE),
+    stack: shown(stack, STACK),
+    line,
+    column,
+  };
+  return stringify(said);
+}
+
+function stackOf(error: Error): string {
+  const begin = now();
+  credit += (begin - asOf) * STACK_SHARE;
+  if (credit > STACK_CREDIT_MS) credit = STACK_CREDIT_MS;
+  asOf = begin;
+  if (credit <= 0) return "";
+  const stack = stringOf(error.stack);
+  credit -= now() - begin;
+  return stack;
+}
+
+/** Show authors, in what they print too, only the frames of their own file: the others are ours and name our paths. */
+export function wordStacks(): void {
+  Object.defineProperty(NativeError, "prepareStackTrace", { value: worded, writable: true, configurable: true });
+}
+
+interface CallSite {
+  getFileName(): string | null;
+}
+
+function worded(error: Error, sites: CallSite[]): string {
+  let stack = stringOf(error);
+  for (let i = 0; i < sites.length; i++) if (sites[i].getFileName() === AUTHORS) stack += `\n    at ${sites[i]}`;
+  return stack;
+}
+
+/** Cut and mend a text so that it can travel as UTF-8. */
+export function shown(value: string, limit: number): string {
+  return wellFormed(value.length > limit ? slice(value, 0, limit) : value);
+}

@@ -1,0 +1,60 @@
+// The JavaScript the host itself uses, taken before any user code could change it.
+// User code runs in the same realm, so the host never calls a method through a prototype after loading,
+// iterates, spreads, destructures an array, or writes an index that a tampered prototype could intercept.
+
+type Method = (...args: never[]) => unknown;
+// deno-lint-ignore no-explicit-any
+type Uncurried<F extends Method> = (self: any, ...args: Parameters<F>) => ReturnType<F>;
+
+const { bind, call } = Function.prototype;
+/** Turn a method into a function that takes `this` first. */
+export const uncurry = bind.bind(call) as <F extends Method>(method: F) => Uncurried<F>;
+
+export const create = Object.create;
+export const isPrototypeOf = uncurry(Object.prototype.isPrototypeOf);
+export const { apply, defineProperty } = Reflect;
+export const isArray = Array.isArray;
+export const parse = JSON.parse;
+export const stringify = JSON.stringify;
+export const stringOf = String;
+
+export const slice = uncurry(String.prototype.slice);
+export const wellFormed = uncurry(String.prototype.toWellFormed);
+export const matches = uncurry(RegExp.prototype.test);
+
+export const MapOf = Map;
+export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: Map<K, V>, key: K) => V | undefined;
+export const mapSet = uncurry(Map.prototype.set) as <K, V>(map: Map<K, V>, key: K, value: V) => unknown;
+export const mapDelete = uncurry(Map.prototype.delete) as <K, V>(map: Map<K, V>, key: K) => boolean;
+
+export const Bytes = Uint8Array;
+export const View = DataView;
+export const part = uncurry(Uint8Array.prototype.subarray);
+export const copyOf = uncurry(Uint8Array.prototype.slice) as (self: Uint8Array, from: number) => Uint8Array<ArrayBuffer>;
+export const find = uncurry(Uint8Array.prototype.indexOf);
+export const setBytes = uncurry(Uint8Array.prototype.set);
+export const moveWithin = uncurry(Uint8Array.prototype.copyWithin);
+export const setU32 = uncurry(DataView.prototype.setUint32);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const encodeInto = uncurry(TextEncoder.prototype.encodeInto);
+const decodeBytes = uncurry(TextDecoder.prototype.decode);
+export const encode = (text: string, into: Uint8Array): number => encodeInto(encoder, text, into).written;
+export const decode = (bytes: Uint8Array): string => decodeBytes(decoder, bytes as Uint8Array<ArrayBuffer>);
+
+export const NativePromise = Promise;
+export const then = uncurry(Promise.prototype.then) as (
+  self: unknown,
+  done: (value: unknown) => unknown,
+  failed: (reason: unknown) => unknown,
+) => unknown;
+export const NativeError = Error;
+export const NativeTypeError = TypeError;
+
+export const now = performance.now.bind(performance);
+export const clock = Date.now;
+export const later = setImmediate;
+
+// Deno and node awaits native promises with what these two say: locked, they can be neither hung nor fed by user code.
+Object.freeze(Promise.prototype);
+Reflect.defineProperty(Promise, Symbol.species, { configurable: false });

@@ -1,0 +1,143 @@
+// Frames: u32le length | u8 kind | u32le id | payload, both ways over the one socket on fd 0 and 1.
+// Small frames of one turn leave together; a large heap of them leaves at once.
+import { Bytes, copyOf, encode, later, moveWithin, NativePromise, now, part, setBytes, setU32, View } from "./primordials.ts";
+
+/** The kinds of frames, in and out; protocol.py has the same list. */
+export const LOAD = 1, RUN = 2, ANSWER = 3, EXPIRE = 4;
+export const HELLO = 16, READY = 17, DONE = 18, FETCH = 19, LOG = 20, ALIVE = 21, PROGRESS = 22, ABORT = 23;
+const HEADER = 9;
+const ROOM = 1 << 20;
+const SEND_AT = 1 << 18;
+// While batches come and end one after another, all runs within one turn of the event loop; this often it must end.
+const TURN_MS = 25;
+
+const readSync = Deno.stdin.readSync.bind(Deno.stdin);
+const readAsync = Deno.stdin.read.bind(Deno.stdin);
+const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
+
+let out = new Bytes(ROOM);
+let view = new View(out.buffer);
+let end = 0;
+let opened = 0;
+let scheduled = false;
+let lastTurn = 0;
+/** When the host last wrote, in milliseconds of the monotonic clock: progress is shown by frames. */
+export let lastWrite = 0;
+
+/** Send everything that waits, and return when the kernel has it. */
+export function flush(): void {
+  if (end === 0) return;
+  let sent = 0;
+  while (sent < end) sent += writeSync(part(out, sent, end) as Uint8Array<ArrayBuffer>);
+  end = 0;
+  lastWrite = now();
+  if (out.length > ROOM * 4) {
+    out = new Bytes(ROOM);
+    view = new View(out.buffer);
+  }
+}
+
+function flushLater(): void {
+  scheduled = false;
+  flush();
+}
+
+function reserve(size: number): void {
+  if (end + size <= out.length) return;
+  let length = out.length * 2;
+  while (length < end + size) length *= 2;
+  const larger = new Bytes(length);
+  setBytes(larger, part(out, 0, end));
+  out = larger;
+  view = new View(out.buffer);
+}
+
+/** Begin a frame; `text` and `bytes` add to it, `close` completes it. */
+export function open(kind: number, id: number): void {
+  reserve(HEADER);
+  opened = end;
+  out[end + 4] = kind;
+  setU32(view, end + 5, id, true);
+  end += HEADER;
+}
+
+export function text(value: string): void {
+  reserve(value.length * 3);
+  end += encode(value, part(out, end));
+}
+
+export function bytes(value: Uint8Array): void {
+  reserve(value.length);
+  setBytes(out, value, end);
+  end += value.length;
+}
+
+export function close(): void {
+  setU32(view, opened, end - opened - 4, true);
+  if (end >= SEND_AT) flush();
+  else if (!scheduled) {
+    scheduled = true;
+    later(flushLater);
+  }
+}
+
+/** Put one whole frame. */
+export function put(kind: number, id: number, payload: string): void {
+  open(kind, id);
+  text(payload);
+  close();
+}
+
+type Receive = (kind: number, id: number, payload: Uint8Array) => void;
+
+/** Give each frame to `receive` until the other side closes. `payload` is only good during the call. */
+export async function listen(receive: Receive, busy: () => boolean): Promise<void> {
+  let buffer = new Bytes(ROOM);
+  let start = 0;
+  let filled = 0;
+  for (;;) {
+    if (filled === buffer.length) {
+      if (start > 0) {
+        moveWithin(buffer, 0, start, filled);
+        filled -= start;
+        start = 0;
+      } else {
+        const larger = new Bytes(buffer.length * 2);
+        setBytes(larger, buffer);
+        buffer = larger;
+      }
+    }
+    // Handlers that await only what is there already end within a few turns. Then nothing is in flight, and the
+    // synchronous read below saves a thread hop and freezes the process until there is work.
+    for (let again = 0; again < 6 && busy(); again++) await null;
+    flush();
+    if (now() - lastTurn >= TURN_MS) await turn();
+    const space = part(buffer, filled) as Uint8Array<ArrayBuffer>;
+    const count = busy() ? await readAsync(space) : readSync(space);
+    if (count === null || count === 0) return;
+    filled += count;
+    while (filled - start >= 4) {
+      const length = u32(buffer, start);
+      if (filled - start < 4 + length) break;
+      receive(buffer[start + 4], u32(buffer, start + 5), part(buffer, start + HEADER, start + 4 + length));
+      start += 4 + length;
+    }
+    if (start === filled) {
+      start = filled = 0;
+      if (buffer.length > ROOM * 4) buffer = new Bytes(ROOM);
+    }
+  }
+}
+
+/** Let the event loop turn once: timers are due, and what weak references and rejections hold can go. */
+async function turn(): Promise<void> {
+  await new NativePromise((resolve) => later(resolve));
+  lastTurn = now();
+}
+
+function u32(from: Uint8Array, at: number): number {
+  return (from[at] | from[at + 1] << 8 | from[at + 2] << 16 | from[at + 3] << 24) >>> 0;
+}
+
+/** Copy what is to outlive its frame. */
+export const keep = (payload: Uint8Array, from: number): Uint8Array<ArrayBuffer> => copyOf(payload, from);

@@ -1,0 +1,141 @@
+"""How Deno is started: which one, with which flags, from which cache.
+
+Enters: the limits and where Deno may be. Leaves: the command and environment of a function's process. The cache folder
+holds compiled host code, keyed by everything it depends on, and is filled once by whoever comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import deno as deno_wheel  # type: ignore[import-untyped] # the wheel has no types
+
+from midstream import confine
+from midstream.domain.function import Limits
+from midstream.errors import RuntimeUnavailable
+
+HOST = Path(__file__).with_name("host.ts")
+_WARMED = "warmed"
+_PATIENCE = 60  # seconds for Deno to say its version, or to compile the host; a busy machine may take some
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command and its whole environment, ready to start."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
+async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None) -> Launch:
+    """Find Deno and warm its cache. Raises RuntimeUnavailable."""
+    binary = deno or packaged()
+    arguments = [*_flags(limits), str(HOST)]
+    folder = deno_dir or _cache() / f"deno-{await _version(binary)}-{_fingerprint(arguments)}"
+    environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
+    launch = Launch(confine.command([binary, "run", *arguments], signal=signal.SIGKILL), environment)
+    await asyncio.to_thread(_fill, folder, launch)
+    return launch
+
+
+def _flags(limits: Limits) -> list[str]:
+    v8 = (
+        f"--max-old-space-size={limits.heap_mb}",
+        # Measured: the least memory at full throughput.
+        "--max-semi-space-size=4",
+        "--single-threaded",
+        # Code from strings would reopen import().
+        "--disallow-code-generation-from-strings",
+    )
+    offline = ("--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only", "--no-check", "--quiet")
+    return ["--no-prompt", *offline, f"--v8-flags={','.join(v8)}"]
+
+
+def packaged() -> str:
+    """Return the path of the Deno that came with the package. Raises RuntimeUnavailable."""
+    try:
+        return str(deno_wheel.find_deno_bin())
+    except FileNotFoundError as error:
+        raise RuntimeUnavailable("expected the deno package's program, found none; reinstall it") from error
+
+
+async def _version(binary: str) -> str:
+    process = None
+    try:
+        process = await asyncio.create_subprocess_exec(
+            binary, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, env={}
+        )
+        async with asyncio.timeout(_PATIENCE):
+            said, _ = await process.communicate()
+    except (OSError, TimeoutError) as error:
+        if process is not None and process.returncode is None:
+            process.kill()
+        raise RuntimeUnavailable(f"expected Deno at {binary}, and it cannot be run: {error}") from error
+    words = said.decode(errors="replace").split()
+    if len(words) < 2 or words[0] != "deno":  # "deno 2.9.8 (…)"
+        raise RuntimeUnavailable(f"expected Deno at {binary}, and it is something else")
+    return words[1]
+
+
+def _cache() -> Path:
+    wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midstream"
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / f"midstream-{os.getuid()}"
+    return wanted if os.access(wanted, os.W_OK) else Path(tempfile.gettempdir()) / f"midstream-{os.getuid()}"
+
+
+def _fingerprint(arguments: list[str]) -> str:
+    """Hash all that the compiled code depends on: the host's files, and the flags, by which V8 keys its cache."""
+    digest = hashlib.sha256("\0".join(arguments).encode())
+    for file in sorted([HOST, *HOST.with_suffix("").glob("*.ts")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _fill(folder: Path, launch: Launch) -> None:
+    """Fill the cache by running the host on nothing, unless it is filled; others wait meanwhile."""
+    marker = folder / _WARMED
+    if marker.exists():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not marker.exists():
+                _warm(launch)
+                marker.touch()
+    except OSError as error:
+        raise RuntimeUnavailable(f"expected to write Deno's cache in {folder}: {error}") from error
+
+
+def _warm(launch: Launch) -> None:
+    # The host ends by itself when its input does. Twice: V8's code is kept from the second run on.
+    for _ in range(2):
+        try:
+            subprocess.run(  # our own command
+                launch.command,
+                env=launch.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=_PATIENCE,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            # No user code has run: what Deno says is about itself.
+            said = error.stderr.decode(errors="replace").strip()[-500:]
+            raise RuntimeUnavailable(
+                f"expected Deno to run the host, and it ended with {error.returncode}: {said}"
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeUnavailable(f"expected Deno to run the host within {_PATIENCE} s") from error
