@@ -115,10 +115,14 @@ def default_text() -> str:
 
 def layers(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> dict[str, tuple[Any, str]]:
     """Return each setting's value and where it came from. Unknown names raise `ConfigError`."""
-    found: dict[str, tuple[Any, str]] = {name: (value, "default") for name, value in tomllib.loads(default_text()).items()}
+    found: dict[str, tuple[Any, str]] = {
+        name: (value, "default") for name, value in tomllib.loads(default_text()).items()
+    }
     if file is not None:
         found |= {_known(name, str(file)): (value, str(file)) for name, value in _read_toml(file).items()}
-    variables = {name: value for name, value in environ.items() if name.startswith(PREFIX) and name not in CLIENT_VARIABLES}
+    variables = {
+        name: value for name, value in environ.items() if name.startswith(PREFIX) and name not in CLIENT_VARIABLES
+    }
     for name, value in sorted(variables.items()):
         if name.endswith("_FILE") and name.removesuffix("_FILE").removeprefix(PREFIX).lower() in Config.model_fields:
             setting = name.removesuffix("_FILE").removeprefix(PREFIX).lower()
@@ -127,11 +131,17 @@ def layers(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | No
         setting = name.removeprefix(PREFIX).lower()
         if not (name.endswith("_FILE") and setting.removesuffix("_file") in Config.model_fields):
             found[_known(setting, f"the environment ({name})")] = (value, name)
-    found |= {_known(name, "the command line"): (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None}
+    found |= {
+        _known(name, "the command line"): (value, f"--{name.replace('_', '-')}")
+        for name, value in flags.items()
+        if value is not None
+    }
     return found
 
 
-def load(flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
+def load(
+    flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None, file: Path | None = None
+) -> Config:
     """Read and check all settings. `file` defaults to ./midstream.toml where there is one, or $MIDSTREAM_CONFIG."""
     environ = os.environ if environ is None else environ
     if file is None:

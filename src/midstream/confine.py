@@ -20,6 +20,7 @@ def command(program: list[str], *, signal: int) -> list[str]:
 
 
 def main(argv: list[str]) -> None:
+    """Become the program."""
     parent, signal, program = int(argv[1]), int(argv[2]), argv[4:]
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0)

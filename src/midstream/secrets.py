@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-import tink  # type: ignore[import-untyped]  # tink ships no type information
+import tink
 from tink import aead, json_proto_keyset_format, secret_key_access
 
 from midstream.errors import ConfigError, Invalid

@@ -21,7 +21,7 @@ from midstream.store.session import open_engine, open_sessions
 async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
     """Work until `stop`; then finish what is under way, store its outcomes, ack it, and leave."""
     async with AsyncExitStack() as cleanup:
-        log = await connect(orders.endpoint, name=f"worker-{orders.number}")
+        log = await connect(orders.endpoint, name=f"worker-{orders.number}", patience=60)
         cleanup.push_async_callback(log.close)
         engine = open_engine(config.sqlalchemy_url)
         cleanup.push_async_callback(engine.dispose)

@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
 async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop`; then take nothing new, answer what was taken, and leave."""
     async with AsyncExitStack() as cleanup:
-        log = await connect(orders.endpoint, name="front")
+        log = await connect(orders.endpoint, name="front", patience=60)
         cleanup.push_async_callback(log.close)
         engine = open_engine(config.sqlalchemy_url)
         cleanup.push_async_callback(engine.dispose)
@@ -95,7 +95,7 @@ async def _answers(question: Callable[[], Awaitable[object]]) -> bool:
     try:
         async with asyncio.timeout(2):
             await question()
-    except Exception:  # any failure means no, and the cause is logged by whoever needs the database
+    except Exception:  # noqa: BLE001 # any failure means no; whoever needs the database logs the cause
         return False
     return True
 

@@ -47,7 +47,7 @@ class Supervisor:
     """A whole midstream, or the part of it that `role` names. `start`, `watch` until something says stop, `stop`."""
 
     def __init__(self, config: Config, *, role: str = "all", output: Path | None = None) -> None:
-        self._config = config
+        self.config = config
         self._role = role
         self._output = output
         self._lock: DataDirLock | None = None
@@ -66,8 +66,8 @@ class Supervisor:
     @property
     def base_url(self) -> str:
         """Where it listens."""
-        port = self._listener.getsockname()[1] if self._listener else self._config.port
-        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        port = self._listener.getsockname()[1] if self._listener else self.config.port
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"http://{host}:{port}"
 
     def pids(self) -> dict[str, int]:
@@ -81,11 +81,11 @@ class Supervisor:
         """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
         try:
             if self._role != "worker":
-                self._listener = _listening(self._config.host, self._config.port)
+                self._listener = _listening(self.config.host, self.config.port)
             self._endpoint = await self._open_log()
             await self._lay_out()
             await self._prepare_store()
-            telemetry.share_metrics(self._config.data_dir / "run" / "metrics")
+            telemetry.share_metrics(self.config.data_dir / "run" / "metrics")
             self._children = [_Child(orders, self._spawn(orders), time.monotonic()) for orders in self._roster()]
         except BaseException:
             await self.stop()
@@ -98,7 +98,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop everything in order. What does not leave within its time is killed: the log gives its work to the next."""
-        patience = self._config.drain_timeout + 5
+        patience = self.config.drain_timeout + 5
         for role in ("front", "worker"):
             leaving = [child for child in self._children if child.orders.role == role]
             for child in leaving:
@@ -114,14 +114,14 @@ class Supervisor:
             self._lock.release()
 
     async def _open_log(self) -> Endpoint:
-        if self._config.nats_url:
-            return external(self._config.nats_url)
-        if self._role not in ("all",):
+        if self.config.nats_url:
+            return external(self.config.nats_url)
+        if self._role != "all":
             raise ConfigError(f"role {self._role!r} needs nats_url: only a whole midstream starts a log of its own")
-        self._lock = DataDirLock.take(self._config.data_dir)
-        store_bytes = 2 * self._config.log_max_bytes + 2 * self._config.retry_max_bytes
+        self._lock = DataDirLock.take(self.config.data_dir)
+        store_bytes = 2 * self.config.log_max_bytes + 2 * self.config.retry_max_bytes
         self._server = Server(
-            self._config.data_dir, binary=self._config.nats_server, store_bytes=store_bytes, lock=self._lock
+            self.config.data_dir, binary=self.config.nats_server, store_bytes=store_bytes, lock=self._lock
         )
         await self._server.start()
         return self._server.endpoint
@@ -130,20 +130,20 @@ class Supervisor:
         log = await connect(self.endpoint, name="supervisor")
         try:
             await log.lay_out(
-                replicas=self._config.log_replicas,
-                max_age=self._config.log_max_age,
-                max_bytes=self._config.log_max_bytes,
-                outcome_max_age=self._config.outcome_max_age,
+                replicas=self.config.log_replicas,
+                max_age=self.config.log_max_age,
+                max_bytes=self.config.log_max_bytes,
+                outcome_max_age=self.config.outcome_max_age,
             )
         finally:
             await log.close()
 
     async def _prepare_store(self) -> None:
-        self._config.data_dir.mkdir(parents=True, exist_ok=True)
-        await migrate(self._config.sqlalchemy_url)
-        key = self._config.data_dir / "master.key"
-        if not self._config.master_key and not key.exists():
-            engine = open_engine(self._config.sqlalchemy_url)
+        self.config.data_dir.mkdir(parents=True, exist_ok=True)
+        await migrate(self.config.sqlalchemy_url)
+        key = self.config.data_dir / "master.key"
+        if not self.config.master_key and not key.exists():
+            engine = open_engine(self.config.sqlalchemy_url)
             try:
                 if await holds_secrets(open_sessions(engine)):
                     raise ConfigError(
@@ -152,10 +152,10 @@ class Supervisor:
                     )
             finally:
                 await engine.dispose()
-        vault_of(self._config)
+        vault_of(self.config)
 
     def _roster(self) -> list[Orders]:
-        config = self._config.model_dump(mode="json")
+        config = self.config.model_dump(mode="json")
         orders = Orders("front", 0, config, self.endpoint)
         roster = []
         if self._listener:
@@ -167,7 +167,7 @@ class Supervisor:
             )
             roster.append(front)
         if self._role in ("all", "worker"):
-            roster += [replace(orders, role="worker", number=number) for number in range(self._config.workers)]
+            roster += [replace(orders, role="worker", number=number) for number in range(self.config.workers)]
         return roster
 
     def _spawn(self, orders: Orders) -> subprocess.Popen[bytes]:
@@ -175,7 +175,7 @@ class Supervisor:
         with contextlib.ExitStack() as files:
             output = files.enter_context(self._output.open("ab")) if self._output else None
             process = subprocess.Popen(
-                [sys.executable, "-m", "midstream.app"],
+                [sys.executable, "-m", "midstream.app", _name(orders)],  # the name is for whoever reads `ps`
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -245,5 +245,3 @@ async def _until_gone(process: subprocess.Popen[bytes], patience: float) -> None
         await asyncio.to_thread(process.wait)
     if process.stdin:
         process.stdin.close()
-
-

@@ -11,6 +11,7 @@ from midstream.domain.event import TYPES
 from midstream.domain.outcome import Delivered
 from midstream.domain.topology import Destination
 
+KEPT = 1000
 _DELIVERED = Sent(Delivered())
 
 
@@ -21,7 +22,7 @@ class SinkSettings(BaseModel):
 
 
 class Sink:
-    """Publishes each batch as one message, its events newline-joined."""
+    """Publishes each event as one message; the log keeps the last 1,000 of a destination."""
 
     def __init__(self, destination: Destination, ports: Ports) -> None:
         checked(SinkSettings, destination.settings or {}, "sink")
@@ -30,8 +31,8 @@ class Sink:
 
     async def send(self, events: Sequence[bytes], ids: Sequence[str]) -> Sequence[Sent]:
         """Keep the events; they always arrive."""
-        if events:
-            await self._publish(self._subject, b"\n".join(events))
+        for event in events[-KEPT:]:
+            await self._publish(self._subject, event)
         return [_DELIVERED] * len(ids)
 
     async def close(self) -> None:

@@ -172,7 +172,11 @@ def _objects(fields: Fields, *names: str) -> Rejection | None:
     for name in names:
         value = fields.get(name)
         # Older delete events carry `[]` for an empty context (segment.md §5.8).
-        if _null(value) or _opens_with(value, "{") or (name in ("context", "integrations") and bytes(value or b"") == b"[]"):
+        if (
+            _null(value)
+            or _opens_with(value, "{")
+            or (name in ("context", "integrations") and bytes(value or b"") == b"[]")
+        ):
             continue
         return Rejection(f"{name}_not_object", f"{name} must be an object", name)
     return None

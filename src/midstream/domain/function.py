@@ -104,7 +104,7 @@ class Invocation:
     duration_ms: float = 0.0
 
 
-def outcome_of(invocation: Invocation) -> Outcome | None:
+def outcome_of(invocation: Invocation) -> Outcome | None:  # noqa: PLR0911 # one return a row of the table
     """Say what an invocation means for its event; None when the event goes on.
 
     Categories: contract §2, after Segment's error types (segment.md §1.6 and §1.7).

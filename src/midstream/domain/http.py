@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """No usable answer. `code` is Node's errno name: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ENOTFOUND, EHOSTUNREACH, …
+    """No usable answer. `code` is Node's errno name: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ENOTFOUND, EHOSTUNREACH and so on.
 
     EBLOCKED: refused by our own address guard. ETOOLARGE: the answer passed the limit. EINVAL: the request itself is
     unusable. ECERT: no trusted TLS connection. EPROTO: what came is not HTTP, or does not decompress.

@@ -15,7 +15,7 @@ class OnError(StrEnum):
     """What an event discarded by a function becomes (contract §2)."""
 
     BLOCK = "block"
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 # no password
     QUARANTINE = "quarantine"
 
 

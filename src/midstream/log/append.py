@@ -77,7 +77,9 @@ class Appender:
         by_subject: dict[str, list[bytes]] = {}
         for subject, lines, _, _ in entries:
             by_subject.setdefault(subject, []).extend(lines)
-        messages: list[tuple[str, bytes, dict[str, str]]] = [(subject, body, {}) for subject, lines in by_subject.items() for body in _bodies(lines)]
+        messages: list[tuple[str, bytes, dict[str, str]]] = [
+            (subject, body, {}) for subject, lines in by_subject.items() for body in _bodies(lines)
+        ]
         if SUBJECTS_FOR_ATOMIC <= len(messages) <= 1000 and len(by_subject) > 1:
             await self._log.append_together(messages, patience=self._patience)
             return

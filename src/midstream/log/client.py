@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 
@@ -67,26 +66,33 @@ async def connect(endpoint: Endpoint, *, name: str, patience: float = 10.0) -> L
 
     client = Client()
     try:
-        await client.connect(
-            servers=list(endpoint.urls),
-            user=endpoint.user,
-            password=endpoint.password,
-            name=f"midstream-{name}",
-            error_cb=note_error,
-            disconnected_cb=note_loss,
-            reconnected_cb=note_return,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.1,  # type: ignore[arg-type] # annotated int, used as seconds in a sleep
-            connect_timeout=2,
-            allow_reconnect=True,
-            pending_size=64 * 1024 * 1024,
-            ping_interval=5,
-            max_outstanding_pings=2,
-        )
-    except (OSError, nats.errors.Error) as error:
-        raise LogUnavailable(f"cannot reach the event log at {', '.join(endpoint.urls)}: {error}") from None
+        async with asyncio.timeout(patience):
+            await client.connect(
+                servers=list(endpoint.urls),
+                user=endpoint.user,
+                password=endpoint.password,
+                name=f"midstream-{name}",
+                error_cb=note_error,
+                disconnected_cb=note_loss,
+                reconnected_cb=note_return,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type] # annotated int, used as seconds in a sleep
+                connect_timeout=2,
+                allow_reconnect=True,
+                pending_size=64 * 1024 * 1024,
+                ping_interval=5,
+                max_outstanding_pings=2,
+            )
+    except (OSError, TimeoutError, nats.errors.Error) as error:
+        why = error if str(error) else type(error).__name__
+        raise LogUnavailable(f"cannot reach the event log at {_places(endpoint)}: {why}") from None
     _check_version(client)
     return Log(client)
+
+
+def _places(endpoint: Endpoint) -> str:
+    """Return where the log is, without the passwords its URLs may hold."""
+    return ", ".join(url.rpartition("@")[2] for url in endpoint.urls)
 
 
 def _check_version(client: Client) -> None:
@@ -219,7 +225,13 @@ class Log:
         _raise_for(await self.api(f"STREAM.PURGE.{stream}", {"filter": subject}), f"purge {subject}")
 
     async def append(
-        self, subject: str, payload: bytes, *, message_id: str, headers: Mapping[str, str] | None = None, patience: float = 5.0
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
+        patience: float = 5.0,
     ) -> int:
         """Store one message and return its sequence once it is on disk.
 
@@ -247,7 +259,9 @@ class Log:
             _raise_for(answer, f"append to {subject}")
             return int(answer["seq"])
 
-    async def append_together(self, messages: Sequence[tuple[str, bytes, Mapping[str, str]]], *, patience: float = 5.0) -> None:
+    async def append_together(
+        self, messages: Sequence[tuple[str, bytes, Mapping[str, str]]], *, patience: float = 5.0
+    ) -> None:
         """Store several messages of one stream in one commit: all or none, one fsync. At most 1,000.
 
         Only the first carries a message id: the server refuses a whole batch for one repeat, and a refusal on a second
@@ -300,7 +314,9 @@ class Log:
 
 def _raise_for(answer: Mapping[str, Any], action: str) -> None:
     if "error" in answer:
-        raise LogUnavailable(f"the event log refused to {action}: {answer['error'].get('description', answer['error'])}")
+        raise LogUnavailable(
+            f"the event log refused to {action}: {answer['error'].get('description', answer['error'])}"
+        )
 
 
 def _ns(seconds: float) -> int:

@@ -31,7 +31,7 @@ class ConsumerGone(LogUnavailable):
     """The consumer read from is not there any more; whoever reads decides whether to make it again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """One message of the log, to be acknowledged once by whoever holds it last."""
 
@@ -144,7 +144,7 @@ class Pull:
         await self._ask()
 
     async def _over(self, status: str, message: Msg) -> None:
-        """A request ended before it was filled: 408 expired, 409 refused or consumer deleted, 503 nobody there."""
+        """Take note that a request ended unfilled: 408 expired, 409 refused or consumer deleted, 503 nobody there."""
         headers = message.headers or {}
         rest = headers.get("Nats-Pending-Messages")
         self._outstanding = max(0, self._outstanding - int(rest)) if rest else 0

@@ -112,7 +112,9 @@ class Server:
         await self._until_listening()
         (self._run / "log.json").unlink(missing_ok=True)
         with os.fdopen(os.open(self._run / "log.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({"urls": self.endpoint.urls, "user": self.endpoint.user, "password": self.endpoint.password}, file)
+            json.dump(
+                {"urls": self.endpoint.urls, "user": self.endpoint.user, "password": self.endpoint.password}, file
+            )
 
     async def watch(self) -> None:
         """Restart it whenever it ends, until cancelled."""

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from midstream import telemetry
 from midstream.domain import event
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
-from midstream.domain.event import Accepted, Arrival, Fields, Rejection, accept, text
+from midstream.domain.event import Accepted, Arrival, Fields, Rejection, accept
 from midstream.domain.outcome import Stage
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable, RequestError
@@ -79,8 +79,14 @@ class Ingest:
     def routes(self) -> list[Route]:
         """Return the routes of contract §4.1."""
         singles = {name: name for name in event.TYPES} | event.SHORT_FORMS
-        routes = [Route(f"/v1/{path}", self._endpoint(self._single, type_), methods=["POST"]) for path, type_ in singles.items()]
-        routes += [Route(f"/v1/{path}", self._endpoint(self._many, None), methods=["POST"]) for path in ("batch", "b", "import")]
+        routes = [
+            Route(f"/v1/{path}", self._endpoint(self._single, type_), methods=["POST"])
+            for path, type_ in singles.items()
+        ]
+        routes += [
+            Route(f"/v1/{path}", self._endpoint(self._many, None), methods=["POST"])
+            for path in ("batch", "b", "import")
+        ]
         routes.append(Route("/v1/m", _ignored, methods=["POST"]))
         routes.append(Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]))
         return routes
@@ -141,7 +147,9 @@ class Ingest:
 
     def _source_of(self, key: str) -> Source:
         if not key:
-            raise RequestError(401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey")
+            raise RequestError(
+                401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey"
+            )
         source = self._snapshot().by_key.get(self._hash(key))
         if source is None:
             raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")
@@ -186,9 +194,7 @@ class Ingest:
         attempts, samples = [], {}
         for item, rejection in bad:
             telemetry.events_rejected.labels(rejection.reason).inc()
-            attempts.append(
-                Attempt("", source.id, now, "", "", "", "rejected", Stage.INGEST, rejection.reason, 1, 0.0)
-            )
+            attempts.append(Attempt("", source.id, now, "", "", "", "rejected", Stage.INGEST, rejection.reason, 1, 0.0))
             body = {"event": item[:_SAMPLE_BYTES].decode("utf-8", "replace"), "error": {"message": rejection.detail}}
             samples[rejection.reason] = Sample("", source.id, rejection.reason, now, "", "", "", 1, body)
         try:

@@ -80,8 +80,10 @@ class Lane:
             except ConsumerGone:
                 logger().warning("a consumer is gone; making it again", destination=self._destination.id)
             except Unavailable as error:
-                logger().warning("reading the log failed; trying again", destination=self._destination.id, error=str(error))
-            except Exception:
+                logger().warning(
+                    "reading the log failed; trying again", destination=self._destination.id, error=str(error)
+                )
+            except Exception:  # noqa: BLE001 # the top of a loop that must go on
                 logger().exception("lane failed; going on", destination=self._destination.id)
             await asyncio.sleep(0.2)
 
@@ -89,9 +91,7 @@ class Lane:
         destination = self._destination
         name = f"d_{destination.id}"
         # From the destination's first moment on: what was accepted before it existed is not for it.
-        await self._log.ensure_consumer(
-            "EVENTS", name, f"events.{destination.source_id}", start=destination.created_at
-        )
+        await self._log.ensure_consumer("EVENTS", name, f"events.{destination.source_id}", start=destination.created_at)
         await self._take("EVENTS", name, unpack_new)
 
     async def _pull_retries(self) -> None:
@@ -130,7 +130,7 @@ class Lane:
         except asyncio.CancelledError:
             await self._give_back(messages)
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 # the top of a loop that must go on
             # A bug of ours: nothing was settled, so the batch comes again.
             logger().exception("a batch failed and comes again", destination=self._destination.id)
             await asyncio.sleep(1.0)

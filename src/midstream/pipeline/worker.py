@@ -76,7 +76,9 @@ class Worker:
             try:
                 full = (await self._log.stream_info("RETRY")).bytes > self._retry_max_bytes
                 if full != self._retries_full:
-                    telemetry.logger().warning("retries fill their store; new events wait" if full else "retries have room again")
+                    telemetry.logger().warning(
+                        "retries fill their store; new events wait" if full else "retries have room again"
+                    )
                 self._retries_full = full
             except Unavailable as error:
                 telemetry.logger().debug("the log cannot be looked at", error=str(error))
@@ -95,9 +97,7 @@ class Worker:
 
     def _start(self, destination: Destination) -> None:
         way = self._way(destination)
-        lane = Lane(
-            self._log, Settler(self._log, self._notes), way, self._pace, paused=lambda: self._retries_full
-        )
+        lane = Lane(self._log, Settler(self._log, self._notes), way, self._pace, paused=lambda: self._retries_full)
         self._running[destination.id] = _Running(destination, lane, way.sender)
         lane.start()
 
@@ -125,7 +125,9 @@ class Worker:
             try:
                 sender = CATALOG[destination.type].build(destination, self._ports)
             except Invalid as error:
-                telemetry.logger().error("a destination's settings cannot be used", destination=destination.id, error=str(error))
+                telemetry.logger().error(
+                    "a destination's settings cannot be used", destination=destination.id, error=str(error)
+                )
         return Way(destination, sender, self._pool, self._policy)
 
 

@@ -1,0 +1,5 @@
+"""`python -m midstream` is the `midstream` command."""
+
+from midstream.cli import main
+
+main()

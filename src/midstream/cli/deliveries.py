@@ -1,0 +1,124 @@
+"""`midstream deliveries`: Event Delivery in the terminal. What was delivered, what was not and why, with samples."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_sessions, put
+from midstream.config import Config
+from midstream.control import lookup
+from midstream.domain.attempt import Sample
+from midstream.store import attempts
+from midstream.store.attempts import CountRow
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def deliveries(
+    destination: Annotated[str | None, typer.Option(help="Only this destination (slug or id).")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only this reason, with its samples.")] = None,
+    since: Annotated[str, typer.Option(help="How far back: 30m, 6h, 2d.")] = "1h",
+    samples: Annotated[bool, typer.Option("--samples", help="Show the last events that were not delivered.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show counts by destination, type, event and reason, and samples of what was not delivered.
+
+    Example: midstream deliveries --destination warehouse --reason bad_request --since 6h
+    """
+    config = configured(data_dir=data_dir)
+    start = datetime.now(UTC) - _span(since)
+    rows, kept, names = asyncio.run(_read(config, destination, reason, start, samples=samples or reason is not None))
+    if as_json:
+        put(
+            {
+                "deliveries": [_named(row, names) for row in rows],
+                "samples": [msgspec.to_builtins(each) for each in kept],
+            }
+        )
+        return
+    if not rows:
+        typer.echo(f"Nothing was counted in the last {since}." + (" Try a longer --since." if since == "1h" else ""))
+    else:
+        Console().print(_table(rows, names))
+    for sample in kept:
+        _show(sample, names)
+
+
+async def _read(
+    config: Config, destination: str | None, reason: str | None, since: datetime, *, samples: bool
+) -> tuple[list[CountRow], list[Sample], dict[str, str]]:
+    async with opened_sessions(config) as sessions:
+        names = {each.id: each.slug for each in await lookup.destinations(sessions)}
+        wanted = id_of(destination, names)
+        rows = await attempts.deliveries(sessions, since=since, destination=wanted, reason=reason)
+        kept = await attempts.samples(sessions, destination=wanted, reason=reason) if samples else []
+        return rows, kept, names
+
+
+def _span(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+)([smhdw])", text.strip())
+    if not match:
+        raise typer.BadParameter(f"{text!r} is not a time span; write 30m, 6h or 2d", param_hint="--since")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _named(row: CountRow, names: dict[str, str]) -> dict[str, object]:
+    return {**msgspec.to_builtins(row), "destination": names.get(row.destination_id, "")}
+
+
+def _table(rows: Sequence[CountRow], names: dict[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Destination", "Type", "Event", "Outcome", "Reason", "Attempt"):
+        table.add_column(name)
+    table.add_column("Count", justify="right")
+    table.add_column("Avg latency", justify="right")
+    table.add_column("Last minute")
+    for row in rows:
+        table.add_row(
+            names.get(row.destination_id, row.destination_id or "(ingest)"),
+            row.type,
+            row.event,
+            row.outcome,
+            "" if row.outcome == "delivered" else row.reason,
+            str(row.attempt),
+            f"{row.count:,}",
+            f"{row.latency_ms_sum / row.count:,.0f} ms",
+            row.last.astimezone().strftime("%d %b %H:%M"),
+        )
+    return table
+
+
+def _show(sample: Sample, names: dict[str, str]) -> None:
+    at = datetime.fromtimestamp(sample.at / 1000, UTC).astimezone().strftime("%d %b %H:%M:%S")
+    where = names.get(sample.destination_id, sample.destination_id or "ingest")
+    typer.echo(f"\n── {at}  {where}  {sample.type} {sample.event}  {sample.reason}  (attempt {sample.attempt})")
+    body = sample.body
+    if body.get("detail"):
+        typer.echo(f"   {body['detail']}")
+    error = body.get("error") or {}
+    if error.get("line"):
+        typer.echo(f"   {error['name']} at line {error['line']}, column {error['column']}")
+    if body.get("nextAttemptAt"):
+        typer.echo(f"   next attempt at {body['nextAttemptAt']}")
+    for log in body.get("logs") or ():
+        typer.echo(f"   {log['level']}: {log['message']}")
+    for each in body.get("requests") or ():
+        typer.echo(
+            f"   {each['method']} {each['url']} → {each['status'] or each['error']} in {each['duration_ms']:.0f} ms"
+        )
+        for name in ("request_body", "response_body"):
+            if each.get(name):
+                typer.echo(f"     {name.removesuffix('_body')}: {each[name]}")
+    event = body.get("event")
+    typer.echo(f"   event: {event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)}")

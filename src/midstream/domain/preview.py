@@ -1,0 +1,56 @@
+"""One function run on given events, as the Test tab, the API and `functions test` show it (contract §4.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from midstream.domain.event import head, iso
+from midstream.domain.function import Ending, Invocation, LogLine, Request, outcome_of
+from midstream.domain.outcome import Filtered, Retrying
+
+
+def result_of(event: bytes, invocation: Invocation) -> dict[str, Any]:
+    """Return one entry of the `results` list; keys without a value are None."""
+    outcome = outcome_of(invocation)
+    name = "returned" if outcome is None else _NAMES.get(type(outcome), "discarded")
+    error = invocation.error if invocation.ending not in (Ending.NOTHING, Ending.RETURNED) else None
+    return {
+        "messageId": head(event).messageId or None,
+        "outcome": name,
+        "discardReason": getattr(outcome, "reason", None),
+        "message": getattr(outcome, "detail", None),
+        "event": msgspec.json.decode(invocation.event) if invocation.event is not None else None,
+        "logs": [_log(line) for line in invocation.logs],
+        "requests": [_request(each) for each in invocation.requests],
+        "error": {
+            "name": error.name,
+            "message": error.message,
+            "line": error.line,
+            "column": error.column,
+            "stack": error.stack,
+        }
+        if error
+        else None,
+        "durationMs": round(invocation.duration_ms, 3),
+    }
+
+
+_NAMES = {Filtered: "filtered", Retrying: "retry"}
+
+
+def _log(line: LogLine) -> dict[str, Any]:
+    return {"level": line.level, "message": line.message, "at": iso(line.at)}
+
+
+def _request(each: Request) -> dict[str, Any]:
+    return {
+        "method": each.method,
+        "url": each.url,
+        "status": each.status,
+        "durationMs": round(each.duration_ms, 3),
+        "requestBody": each.request_body,
+        "responseBody": each.response_body,
+        **({"error": each.error} if each.error else {}),
+    }
