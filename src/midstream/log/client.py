@@ -302,14 +302,23 @@ class Log:
         """Send without waiting for anything: for what may be lost."""
         await self.client.publish(subject, payload)
 
-    async def api(self, verb: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Call JetStream's API; an error it answers with is returned, an absent server raises `LogUnavailable`."""
+    async def api(self, verb: str, body: Mapping[str, Any] | None, *, patience: float = 5.0) -> dict[str, Any]:
+        """Call JetStream's API; an error it answers with is returned, an absent server raises `LogUnavailable`.
+
+        What is asked of a connection that is just breaking is lost without a word, so it is asked again; all verbs used
+        here may be.
+        """
         payload = json.dumps(body).encode() if body is not None else b""
-        try:
-            reply = await self.client.request(f"$JS.API.{verb}", payload, timeout=5)
-        except (nats.errors.Error, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"the event log does not answer ({type(error).__name__})") from None
-        return dict(json.loads(reply.data))
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + patience
+        while True:
+            try:
+                reply = await self.client.request(f"$JS.API.{verb}", payload, timeout=_TRY)
+                return dict(json.loads(reply.data))
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                if clock() >= deadline:
+                    raise LogUnavailable(f"the event log does not answer ({type(error).__name__})") from None
+                await asyncio.sleep(0.05)
 
 
 def _raise_for(answer: Mapping[str, Any], action: str) -> None:

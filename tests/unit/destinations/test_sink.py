@@ -1,4 +1,4 @@
-"""The sink publishes what it is given, as one message."""
+"""The sink publishes what it is given, a message an event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from midstream.domain.topology import Destination
 from midstream.egress import Egress
 
 
-async def test_a_batch_becomes_one_message_and_is_delivered() -> None:
+async def test_each_event_becomes_one_message_and_is_delivered() -> None:
     published: list[tuple[str, bytes]] = []
 
     async def publish(subject: str, data: bytes) -> None:
@@ -22,5 +22,5 @@ async def test_a_batch_becomes_one_message_and_is_delivered() -> None:
     sent = await sink.send([b'{"a":1}', b'{"a":2}'], ["m1", "m2"])
     await sink.send([], [])
     await sink.close()
-    assert published == [("sink.dst_1", b'{"a":1}\n{"a":2}')]
+    assert published == [("sink.dst_1", b'{"a":1}'), ("sink.dst_1", b'{"a":2}')]
     assert [one.outcome for one in sent] == [Delivered(), Delivered()]
