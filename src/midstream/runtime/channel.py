@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from midstream.runtime.protocol import Frame, FrameReader, Kind, ProtocolError, frame
 
@@ -48,13 +49,16 @@ class Channel(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # a stream socket's always is
-        self._transport = transport
+        """Keep the transport; asyncio calls these four."""
+        # A stream socket's transport always is one, though uvloop's does not say so.
+        self._transport = cast("asyncio.Transport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        """Say where the next bytes go."""
         return self._reader.space()
 
     def buffer_updated(self, nbytes: int) -> None:
+        """Hand on the frames that are whole now."""
         try:
             for received in self._reader.received(nbytes):
                 self._on_frame(received)
@@ -63,4 +67,5 @@ class Channel(asyncio.BufferedProtocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that the other side, or we, closed."""
         self._on_closed()

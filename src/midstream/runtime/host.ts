@@ -6,11 +6,11 @@ import { confess, makeConsole, write } from "./host/console.ts";
 import { AUTHORS, faultOf, shown, wordStacks } from "./host/faults.ts";
 import { answered, fetch, fetching } from "./host/fetch.ts";
 import {
-  create, decode, find, isArray, isPrototypeOf, later, mapDelete, mapGet, mapSet, NativeError, NativePromise, now, parse,
+  create, decode, find, isArray, isPrototypeOf, mapDelete, mapGet, mapSet, NativeError, NativePromise, now, parse,
   part, stringify, stringOf, then, uncurry,
 } from "./host/primordials.ts";
 import { furnish, provide } from "./host/realm.ts";
-import { type Batch, batches, follow, runAs, type Slot, speaking } from "./host/slots.ts";
+import { type Batch, batches, follow, presumed, runAs, type Slot } from "./host/slots.ts";
 import * as wire from "./host/wire.ts";
 
 type Handler = (event: unknown, settings: unknown) => unknown;
@@ -25,11 +25,10 @@ interface Load {
 
 /** First character of an event's line; protocol.py has the same list. */
 const RETURNED = "0", THREW = "1", NOTHING = "2", UNUSABLE = "3", NO_HANDLER = "4", TIMEOUT = "5";
-// Another batch, an answer or EXPIRE may wait behind a batch whose events use much processor time: let them in, and
-// show that we are alive, this often.
+// Another batch, an answer or EXPIRE may wait behind a batch whose events use much processor time: let them in this often.
 const SLICE_MS = 100;
-const PROGRESS_MS = 250;
 
+const exit = Deno.exit;
 const report = reportError;
 const Script = vm.Script;
 const run = uncurry(vm.Script.prototype.runInThisContext);
@@ -77,7 +76,7 @@ async function load(message: Load): Promise<void> {
   timeoutMs = message.timeout_ms;
   eventBytes = message.event_bytes;
   follow(message.code);
-  await equip(message);
+  await furnishFor(message);
   let error = "null";
   let names = "";
   try {
@@ -96,12 +95,32 @@ async function load(message: Load): Promise<void> {
   wire.put(wire.READY, 0, `{"handlers":"${names}","error":${error}}`);
 }
 
-/** Put in what only some code needs and all would pay for, before that code could watch it being loaded. */
-async function equip(message: Load): Promise<void> {
+/** Make the code's global scope. What only some code needs is loaded before the code itself could watch that. */
+async function furnishFor(message: Load): Promise<void> {
   const names = (word: string) => message.code.includes(word);
-  if (names("crypto")) provide("crypto", (await import("node:crypto")).default);
+  const cryptography = names("crypto") ? withWebCrypto((await import("node:crypto")).default) : undefined;
   const format = names("console") ? (await import("node:util")).format : () => "";
+  furnish();
+  wordStacks();
+  if (cryptography !== undefined) provide("crypto", cryptography);
   provide("console", makeConsole(format, message.log_lines, message.log_line_bytes));
+  provide("fetch", fetch);
+}
+
+/** Make the `crypto` of functions: Node's, whose web half would look for itself in the global it now is. */
+function withWebCrypto(node: object): object {
+  const web = globalThis.crypto;
+  const both = Object.defineProperties({}, Object.getOwnPropertyDescriptors(node));
+  const half = {
+    subtle: web.subtle,
+    webcrypto: web,
+    getRandomValues: web.getRandomValues.bind(web),
+    randomUUID: web.randomUUID.bind(web),
+  };
+  for (const [name, value] of Object.entries(half)) {
+    Object.defineProperty(both, name, { value, writable: true, configurable: true, enumerable: true });
+  }
+  return both;
 }
 
 // ---- invocations ----
@@ -110,7 +129,7 @@ function receive(kind: number, id: number, payload: Uint8Array): void {
   if (kind === wire.RUN) start(id, payload);
   else if (kind === wire.ANSWER) answered(id, payload);
   else if (kind === wire.EXPIRE) expire(id);
-  else if (kind === wire.LOAD) load(parse(decode(payload)) as Load);
+  else if (kind === wire.LOAD) load(parse(decode(payload)) as Load).catch(() => exit(1));
 }
 
 function start(id: number, payload: Uint8Array): void {
@@ -143,11 +162,7 @@ function advance(batch: Batch): void {
     batch.slots[index] = slot;
     runAs(slot, invoke, event);
     at = now();
-    if (at - wire.lastWrite >= PROGRESS_MS && batch.next < batch.count) {
-      wire.put(wire.PROGRESS, batch.id, "");
-      wire.flush();
-    }
-    if (at - since >= SLICE_MS) return void later(advance, batch);
+    if (at - since >= SLICE_MS) return wire.yieldTo(() => advance(batch));
   }
 }
 
@@ -247,13 +262,13 @@ function expire(id: number): void {
 const keepAlive = uncurry(Event.prototype.preventDefault);
 addEventListener("unhandledrejection", (event) => {
   keepAlive(event);
-  write(speaking(), "error", () => `Unhandled rejection: ${faultText(event.reason)}`);
+  write(presumed(), "error", () => `Unhandled rejection: ${faultText(event.reason)}`);
 });
 addEventListener("error", (event) => {
   keepAlive(event);
   faultLine = event.lineno;
   faultColumn = event.colno;
-  write(speaking(), "error", () => `Uncaught: ${faultText(event.error)}`);
+  write(presumed(), "error", () => `Uncaught: ${faultText(event.error)}`);
 });
 
 function faultText(thrown: unknown): string {
@@ -261,10 +276,6 @@ function faultText(thrown: unknown): string {
   return `${fault.name}: ${fault.message}`;
 }
 
-const exit = Deno.exit;
-furnish();
-wordStacks();
-provide("fetch", fetch);
 wire.put(wire.HELLO, 0, "");
 await wire.listen(receive, () => inFlight > 0 || fetching() > 0);
 exit(0);

@@ -16,14 +16,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import deno as deno_wheel  # type: ignore[import-untyped] # the wheel has no types
+import deno as deno_wheel
 
 from midstream import confine
 from midstream.domain.function import Limits
 from midstream.errors import RuntimeUnavailable
 
 HOST = Path(__file__).with_name("host.ts")
-_WARMED = "warmed"
 _PATIENCE = 60  # seconds for Deno to say its version, or to compile the host; a busy machine may take some
 
 
@@ -39,10 +38,11 @@ async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None) -> La
     """Find Deno and warm its cache. Raises RuntimeUnavailable."""
     binary = deno or packaged()
     arguments = [*_flags(limits), str(HOST)]
-    folder = deno_dir or _cache() / f"deno-{await _version(binary)}-{_fingerprint(arguments)}"
+    key = f"{await _version(binary)}-{_fingerprint(arguments)}"
+    folder = deno_dir or _cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
     launch = Launch(confine.command([binary, "run", *arguments], signal=signal.SIGKILL), environment)
-    await asyncio.to_thread(_fill, folder, launch)
+    await asyncio.to_thread(_fill, folder, f"warmed-{key}", launch)
     return launch
 
 
@@ -86,12 +86,27 @@ async def _version(binary: str) -> str:
 
 
 def _cache() -> Path:
-    wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midstream"
     try:
+        wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midstream"
         wanted.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir()) / f"midstream-{os.getuid()}"
-    return wanted if os.access(wanted, os.W_OK) else Path(tempfile.gettempdir()) / f"midstream-{os.getuid()}"
+        if os.access(wanted, os.W_OK):
+            return wanted
+    except (OSError, RuntimeError):
+        pass  # a user without a home, or one that cannot be written: a system account
+    return _temporary()
+
+
+def _temporary() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"midstream-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Whoever can write there can put compiled code under our host: nobody else may have made it.
+        ours = folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+    except OSError as error:
+        raise RuntimeUnavailable(f"expected to make {folder}: {error}; set XDG_CACHE_HOME") from error
+    if not ours:
+        raise RuntimeUnavailable(f"expected {folder} to be ours, and another user made it; set XDG_CACHE_HOME")
+    return folder
 
 
 def _fingerprint(arguments: list[str]) -> str:
@@ -102,9 +117,9 @@ def _fingerprint(arguments: list[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _fill(folder: Path, launch: Launch) -> None:
+def _fill(folder: Path, mark: str, launch: Launch) -> None:
     """Fill the cache by running the host on nothing, unless it is filled; others wait meanwhile."""
-    marker = folder / _WARMED
+    marker = folder / mark
     if marker.exists():
         return
     try:

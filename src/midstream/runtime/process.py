@@ -31,6 +31,7 @@ from midstream.runtime.protocol import Frame, Kind, ProtocolError
 log = structlog.get_logger(__name__)
 
 GRACE = 0.25  # seconds past the limit in which a live process must have shown a sign
+EXPIRE_AFTER = 0.05  # seconds past a batch's limit, so that its first events are over theirs by their own clock
 EXPIRE_EVERY = 0.5  # seconds
 _EVIDENCE_BYTES = 8 * 1024
 _PATIENCE = 30  # seconds for Deno to come up on a busy machine
@@ -97,7 +98,9 @@ class Process:
         result: asyncio.Future[list[Invocation] | Death] = self._loop.create_future()
         now = self._loop.time()
         id_ = next(self._ids)
-        batch = Batch(len(events), now + self._limits.timeout, result, fresh=id_ == 1, shared=bool(self._batches))
+        batch = Batch(
+            len(events), now + self._limits.timeout + EXPIRE_AFTER, result, fresh=id_ == 1, shared=bool(self._batches)
+        )
         if not self.alive:
             batch.shared = True  # it never ran, so it is no suspect
             batch.die("crash", self._redactor, now)

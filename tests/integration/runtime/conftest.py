@@ -59,7 +59,6 @@ async def make(deno_dir: Path) -> AsyncIterator[Callable[..., Runner]]:
     pools: list[Pool] = []
 
     def make_(fetch: Any = echo, **options: Any) -> Runner:
-        # Each set of limits has flags of its own, and V8 keys its cache by them: they share the folder all the same.
         pools.append(Pool(fetch, **{"limits": LIMITS, "deno_dir": deno_dir, **options}))
         return Runner(pools[-1])
 

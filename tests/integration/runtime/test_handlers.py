@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from midstream.domain.function import Ending, Limits
 from tests.integration.runtime.conftest import Runner, event
+
+Make = Callable[..., Runner]
 
 ALL = {
     "identify": "onIdentify",
@@ -94,8 +97,8 @@ async def test_nothing_returned_is_nothing(run: Runner, expression: str) -> None
         ("({ text: '東'.repeat(500) })", "more than 1000 bytes"),
     ],
 )
-async def test_what_is_no_event_is_unusable(make, expression: str, says: str) -> None:  # type: ignore[no-untyped-def] # a factory
-    run: Runner = make(limits=Limits(timeout=0.5, event_bytes=1000))
+async def test_what_is_no_event_is_unusable(make: Make, expression: str, says: str) -> None:
+    run = make(limits=Limits(timeout=0.5, event_bytes=1000))
     results = await run(f"onTrack = async (e) => e.good ? e : {expression}", event(), event(good=1))
     assert [one.ending for one in results] == [Ending.UNUSABLE, Ending.RETURNED]
     assert results[0].error is not None
@@ -183,5 +186,5 @@ async def test_globals_live_on_between_invocations(run: Runner) -> None:
 async def test_each_invocation_says_how_long_it_took(run: Runner) -> None:
     code = "onTrack = async e => { if (e.slow) await new Promise(r => setTimeout(r, 50)); return e }"
     slow, quick = await run(code, event(slow=True), event())
-    assert slow.duration_ms >= 49  # noqa: PLR2004 # the timer's 50, less rounding
+    assert slow.duration_ms >= 49
     assert quick.duration_ms < slow.duration_ms

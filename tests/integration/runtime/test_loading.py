@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from midstream.domain.function import Ending, Limits
 from tests.integration.runtime.conftest import Runner, event
+
+Make = Callable[..., Runner]
 
 
 @pytest.mark.parametrize(
@@ -47,16 +51,16 @@ async def test_code_that_loops_while_it_loads_is_stopped_and_said_so(run: Runner
     assert run.kills == ["timeout"]
 
 
-async def test_code_that_eats_all_memory_while_it_loads_is_said_so(make) -> None:  # type: ignore[no-untyped-def] # a factory
-    run: Runner = make(limits=Limits(timeout=5, heap_mb=32))
+async def test_code_that_eats_all_memory_while_it_loads_is_said_so(make: Make) -> None:
+    run = make(limits=Limits(timeout=5, heap_mb=32))
     (one,) = await run("const a = []; for (;;) a.push(new Array(1000).fill({}))")
     assert one.ending is Ending.UNLOADABLE
     assert one.error is not None
     assert "memory" in one.error.message
 
 
-async def test_code_over_its_limit_is_not_even_started(make) -> None:  # type: ignore[no-untyped-def] # a factory
-    run: Runner = make(limits=Limits(timeout=0.5, code_bytes=100))
+async def test_code_over_its_limit_is_not_even_started(make: Make) -> None:
+    run = make(limits=Limits(timeout=0.5, code_bytes=100))
     code = f"onTrack = e => e // {'東' * 40}"
     (one,) = await run(code)
     assert one.ending is Ending.UNLOADABLE

@@ -26,6 +26,7 @@ export const MapOf = Map;
 export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: Map<K, V>, key: K) => V | undefined;
 export const mapSet = uncurry(Map.prototype.set) as <K, V>(map: Map<K, V>, key: K, value: V) => unknown;
 export const mapDelete = uncurry(Map.prototype.delete) as <K, V>(map: Map<K, V>, key: K) => boolean;
+export const mapEach = uncurry(Map.prototype.forEach) as <K, V>(map: Map<K, V>, call: (value: V) => void) => void;
 
 export const Bytes = Uint8Array;
 export const View = DataView;
@@ -53,7 +54,6 @@ export const NativeTypeError = TypeError;
 
 export const now = performance.now.bind(performance);
 export const clock = Date.now;
-export const later = setImmediate;
 
 // Deno and node awaits native promises with what these two say: locked, they can be neither hung nor fed by user code.
 Object.freeze(Promise.prototype);

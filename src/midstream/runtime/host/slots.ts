@@ -1,6 +1,6 @@
 // Which invocation is speaking: one slot an event, followed through awaits, timers and callbacks.
 import { AsyncLocalStorage } from "node:async_hooks";
-import { matches, MapOf } from "./primordials.ts";
+import { mapEach, MapOf, matches } from "./primordials.ts";
 
 /** One event's invocation. Objects here have no prototype, so no tampered one can reach them. */
 export interface Slot {
@@ -48,3 +48,20 @@ export function runAs(slot: Slot, work: (slot: Slot, event: string) => void, eve
 
 /** The slot that is speaking; undefined outside an invocation. */
 export const speaking = (): Slot | undefined => current();
+
+/** The slot that is speaking or, when nobody says who does, the only one in flight. */
+export function presumed(): Slot | undefined {
+  const slot = current();
+  if (slot !== undefined) return slot;
+  let only: Slot | undefined;
+  let found = 0;
+  mapEach(batches, (batch) => {
+    for (let i = 0; i < batch.next; i++) {
+      if (batch.slots[i].ended) continue;
+      only = batch.slots[i];
+      found++;
+    }
+    found += batch.count - batch.next;
+  });
+  return found === 1 ? only : undefined;
+}

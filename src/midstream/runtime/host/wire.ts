@@ -1,6 +1,6 @@
 // Frames: u32le length | u8 kind | u32le id | payload, both ways over the one socket on fd 0 and 1.
 // Small frames of one turn leave together; a large heap of them leaves at once.
-import { Bytes, copyOf, encode, later, moveWithin, NativePromise, now, part, setBytes, setU32, View } from "./primordials.ts";
+import { Bytes, copyOf, encode, moveWithin, NativePromise, now, part, setBytes, setU32, then, View } from "./primordials.ts";
 
 /** The kinds of frames, in and out; protocol.py has the same list. */
 export const LOAD = 1, RUN = 2, ANSWER = 3, EXPIRE = 4;
@@ -14,23 +14,24 @@ const TURN_MS = 25;
 const readSync = Deno.stdin.readSync.bind(Deno.stdin);
 const readAsync = Deno.stdin.read.bind(Deno.stdin);
 const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
+const writeAsync = Deno.stdout.write.bind(Deno.stdout);
 
 let out = new Bytes(ROOM);
 let view = new View(out.buffer);
 let end = 0;
 let opened = 0;
 let scheduled = false;
+let yielding = false;
 let lastTurn = 0;
-/** When the host last wrote, in milliseconds of the monotonic clock: progress is shown by frames. */
-export let lastWrite = 0;
+const settled = NativePromise.resolve();
+let turning = settled;
 
 /** Send everything that waits, and return when the kernel has it. */
 export function flush(): void {
-  if (end === 0) return;
+  if (end === 0 || yielding) return;
   let sent = 0;
   while (sent < end) sent += writeSync(part(out, sent, end) as Uint8Array<ArrayBuffer>);
   end = 0;
-  lastWrite = now();
   if (out.length > ROOM * 4) {
     out = new Bytes(ROOM);
     view = new View(out.buffer);
@@ -41,6 +42,30 @@ function flushLater(): void {
   scheduled = false;
   flush();
 }
+
+/**
+ * Send a sign of life and let the event loop turn: frames come in, timers are due, and what rejections and weak
+ * references hold can go. An asynchronous write is a turn that no tampered timer can take from us.
+ */
+async function turn(): Promise<void> {
+  flush();
+  yielding = true; // or a frame written meanwhile could end up in the middle of this one
+  const sign = new Bytes(HEADER);
+  setU32(new View(sign.buffer), 0, HEADER - 4, true);
+  sign[4] = PROGRESS;
+  for (let sent = 0; sent < HEADER;) sent += await writeAsync(part(sign, sent) as Uint8Array<ArrayBuffer>);
+  yielding = false;
+  lastTurn = now();
+  flush();
+}
+
+/** Have `work` done after a turn of the event loop. */
+export function yieldTo(work: () => void): void {
+  if (!yielding) turning = turn();
+  then(turning, work, ignore);
+}
+
+const ignore = () => {};
 
 function reserve(size: number): void {
   if (end + size <= out.length) return;
@@ -77,7 +102,8 @@ export function close(): void {
   if (end >= SEND_AT) flush();
   else if (!scheduled) {
     scheduled = true;
-    later(flushLater);
+    // Not at once: what the same answer or timer sets off goes out together.
+    then(settled, () => then(settled, flushLater, ignore), ignore);
   }
 }
 
@@ -111,7 +137,7 @@ export async function listen(receive: Receive, busy: () => boolean): Promise<voi
     // synchronous read below saves a thread hop and freezes the process until there is work.
     for (let again = 0; again < 6 && busy(); again++) await null;
     flush();
-    if (now() - lastTurn >= TURN_MS) await turn();
+    if (now() - lastTurn >= TURN_MS && !yielding) await (turning = turn());
     const space = part(buffer, filled) as Uint8Array<ArrayBuffer>;
     const count = busy() ? await readAsync(space) : readSync(space);
     if (count === null || count === 0) return;
@@ -127,12 +153,6 @@ export async function listen(receive: Receive, busy: () => boolean): Promise<voi
       if (buffer.length > ROOM * 4) buffer = new Bytes(ROOM);
     }
   }
-}
-
-/** Let the event loop turn once: timers are due, and what weak references and rejections hold can go. */
-async function turn(): Promise<void> {
-  await new NativePromise((resolve) => later(resolve));
-  lastTurn = now();
 }
 
 function u32(from: Uint8Array, at: number): number {
