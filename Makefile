@@ -35,7 +35,7 @@ clean: ## Remove what these targets made
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.ready: .venv/bin/uv uv.lock pyproject.toml
-	@echo "Setting up .venv from uv.lock …" && $(UV) sync --frozen --inexact --no-dev --quiet && touch $@
+	@echo "Setting up .venv from uv.lock …" && $(UV) sync --frozen --inexact --no-dev --quiet --compile-bytecode && touch $@
 
 .venv/.dev: .venv/bin/uv uv.lock pyproject.toml
-	@echo "Setting up .venv from uv.lock …" && $(UV) sync --frozen --inexact --quiet && touch $@ .venv/.ready
+	@echo "Setting up .venv from uv.lock …" && $(UV) sync --frozen --inexact --quiet --compile-bytecode && touch $@ .venv/.ready

@@ -50,7 +50,9 @@ def deliveries(
     if not rows:
         typer.echo(f"Nothing was counted in the last {since}." + (" Try a longer --since." if since == "1h" else ""))
     else:
-        Console().print(_table(rows, names))
+        # Into a file or a pipe, nothing is cut to a terminal's width.
+        console = Console()
+        (console if console.is_terminal else Console(width=200)).print(_table(rows, names))
     for sample in kept:
         _show(sample, names)
 
@@ -79,24 +81,27 @@ def _named(row: CountRow, names: dict[str, str]) -> dict[str, object]:
 
 def _table(rows: Sequence[CountRow], names: dict[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Destination", "Type", "Event", "Outcome", "Reason", "Attempt"):
+    for name in ("Destination", "Event", "Outcome", "Attempt"):
         table.add_column(name)
-    table.add_column("Count", justify="right")
-    table.add_column("Avg latency", justify="right")
-    table.add_column("Last minute")
+    for name in ("Count", "Average", "Last"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             names.get(row.destination_id, row.destination_id or "(ingest)"),
-            row.type,
-            row.event,
-            row.outcome,
-            "" if row.outcome == "delivered" else row.reason,
+            f"{row.type} {row.event}".strip(),
+            row.outcome if row.outcome == "delivered" else f"{row.outcome}: {row.reason}",
             str(row.attempt),
             f"{row.count:,}",
             f"{row.latency_ms_sum / row.count:,.0f} ms",
-            row.last.astimezone().strftime("%d %b %H:%M"),
+            _day(row.last),
         )
     return table
+
+
+def _day(minute: datetime) -> str:
+    """Return a minute as people read it: today's without the date."""
+    local = minute.astimezone()
+    return f"{local:%H:%M}" if local.date() == datetime.now().astimezone().date() else f"{local:%d %b %H:%M}"
 
 
 def _show(sample: Sample, names: dict[str, str]) -> None:
