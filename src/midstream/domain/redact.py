@@ -24,7 +24,9 @@ class Redactor:
     """Replaces the given secrets. Those shorter than four characters are left, since they would shred every text."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
+        # Half a surrogate pair has no bytes, hence no Base64 or URL form, and never reaches us as such.
+        whole = (secret.encode(errors="replace").decode() for secret in secrets)
+        forms = {form for secret in whole if len(secret) >= SHORTEST for form in _forms(secret)}
         longest_first = sorted(forms, key=len, reverse=True)
         self._longest = len(longest_first[0].encode()) if longest_first else 0
         # The look-ahead finds overlapping secrets too; each of them must go whole.

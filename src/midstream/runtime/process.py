@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import re
 import resource
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -266,8 +268,9 @@ class Process:
         if self._cause is None and not self._stopping:
             self._cause = cause
         if self._child is not None and self._child.returncode is None:
+            # Not child.kill(): it looks whether the process ended first, and so takes its exit code from who waits for it.
             with contextlib.suppress(ProcessLookupError):
-                self._child.kill()
+                os.kill(self._child.pid, signal.SIGKILL)
         self._channel.close()
 
     async def _bury(self, child: asyncio.subprocess.Process) -> None:
