@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from midstream.api import operations
 from midstream.app.orders import Orders, vault_of
 from midstream.config import Config
+from midstream.control.housekeeping import keep_house
 from midstream.control.projector import project
 from midstream.log import Appender, Log, connect
 from midstream.pipeline.ingest import Ingest
@@ -44,6 +45,9 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         tasks = [asyncio.create_task(follower.run())]
         if orders.control:
             tasks.append(asyncio.create_task(project(log, sessions)))
+            tasks.append(
+                asyncio.create_task(keep_house(log, sessions, lambda: follower.snapshot, config.log_max_bytes))
+            )
         events = Appender(log, queue_bytes=config.ingest_queue_bytes, patience=config.ingest_timeout)
         notes = Appender(log, queue_bytes=config.ingest_queue_bytes, patience=30)
 
@@ -104,8 +108,8 @@ async def _pending(log: Log) -> dict[str, int]:
     """Return how many log messages each destination has before it: new ones and retries that came due."""
     found: dict[str, int] = {}
     for stream, prefix in (("EVENTS", "d_"), ("RETRY", "r_")):
-        for name, count in (await log.consumers(stream)).items():
+        for name, info in (await log.consumers(stream)).items():
             if name.startswith(prefix):
                 destination = name.removeprefix(prefix)
-                found[destination] = found.get(destination, 0) + count
+                found[destination] = found.get(destination, 0) + info.pending
     return found

@@ -80,6 +80,9 @@ class Supervisor:
     async def start(self) -> None:
         """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
         try:
+            if not self.config.nats_url:
+                # First of all: a midstream that was killed may still be letting go of its port and its log.
+                self._lock = DataDirLock.take(self.config.data_dir)
             if self._role != "worker":
                 self._listener = _listening(self.config.host, self.config.port)
             self._endpoint = await self._open_log()
@@ -116,9 +119,8 @@ class Supervisor:
     async def _open_log(self) -> Endpoint:
         if self.config.nats_url:
             return external(self.config.nats_url)
-        if self._role != "all":
+        if self._lock is None or self._role != "all":
             raise ConfigError(f"role {self._role!r} needs nats_url: only a whole midstream starts a log of its own")
-        self._lock = DataDirLock.take(self.config.data_dir)
         store_bytes = 2 * self.config.log_max_bytes + 2 * self.config.retry_max_bytes
         self._server = Server(
             self.config.data_dir, binary=self.config.nats_server, store_bytes=store_bytes, lock=self._lock

@@ -47,8 +47,18 @@ class StreamInfo:
 
     messages: int
     bytes: int
+    first_sequence: int
     last_sequence: int
     created: str  # when; a stream made anew has a later one
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerInfo:
+    """How far a consumer is. All up to `floor` is acknowledged; when `settled`, there is nothing before it at all."""
+
+    pending: int
+    floor: int
+    settled: bool
 
 
 async def connect(endpoint: Endpoint, *, name: str, patience: float = 10.0) -> Log:
@@ -202,14 +212,21 @@ class Log:
         """Forget a consumer. Deleting one that is not there is fine."""
         await self.api(f"CONSUMER.DELETE.{stream}.{name}", None)
 
-    async def consumers(self, stream: str) -> dict[str, int]:
-        """Return how much each consumer of a stream still has before it: unread and unacknowledged messages."""
-        found: dict[str, int] = {}
+    async def consumers(self, stream: str) -> dict[str, ConsumerInfo]:
+        """Return how far each consumer of a stream is."""
+        found: dict[str, ConsumerInfo] = {}
         while True:
             answer = await self.api(f"CONSUMER.LIST.{stream}", {"offset": len(found)})
             _raise_for(answer, f"list the consumers of {stream}")
             page = answer.get("consumers") or []
-            found |= {each["name"]: each["num_pending"] + each["num_ack_pending"] for each in page}
+            found |= {
+                each["name"]: ConsumerInfo(
+                    each["num_pending"] + each["num_ack_pending"],
+                    each["ack_floor"]["stream_seq"],
+                    settled=each["num_pending"] + each["num_ack_pending"] == 0,
+                )
+                for each in page
+            }
             if not page or len(found) >= int(answer["total"]):
                 return found
 
@@ -218,7 +235,11 @@ class Log:
         answer = await self.api(f"STREAM.INFO.{stream}", None)
         _raise_for(answer, f"look at the stream {stream}")
         state = answer["state"]
-        return StreamInfo(state["messages"], state["bytes"], state["last_seq"], answer["created"])
+        return StreamInfo(state["messages"], state["bytes"], state["first_seq"], state["last_seq"], answer["created"])
+
+    async def drop_before(self, stream: str, sequence: int) -> None:
+        """Drop the messages of a stream before a sequence."""
+        _raise_for(await self.api(f"STREAM.PURGE.{stream}", {"seq": sequence}), f"make room in {stream}")
 
     async def purge(self, stream: str, subject: str) -> None:
         """Drop the messages of a subject, wildcards allowed."""

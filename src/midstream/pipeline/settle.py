@@ -54,11 +54,12 @@ class Settler:
             ],
         )
         kept = [passage for passage in passages if isinstance(passage.outcome, Quarantined)]
+        # Retries and quarantine drop repeats by name, a count cannot: so it comes last, when nothing else can fail.
         await asyncio.gather(
             retries.put_off(self._log, destination.id, passages),
             self._quarantine(destination, kept, redactor, batch_id),
-            self._notes.put(OUTCOMES, [written(record)]),
         )
+        await self._notes.put(OUTCOMES, [written(record)])
         _count(passages, destination, now)
 
     async def _quarantine(

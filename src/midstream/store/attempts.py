@@ -111,6 +111,13 @@ async def samples(
         return [_sample(found) for found in await session.scalars(query)]
 
 
+async def forget(sessions: Sessions, *, before: datetime) -> None:
+    """Drop counts and samples of the time before."""
+    async with writing(sessions) as session:
+        await session.execute(delete(DeliveryCountRow).where(DeliveryCountRow.minute < before))
+        await session.execute(delete(DeliverySampleRow).where(DeliverySampleRow.at < before))
+
+
 def _matching(
     row: type[DeliveryCountRow | DeliverySampleRow], destination: str | None, reason: str | None
 ) -> Iterable[ColumnElement[bool]]:
