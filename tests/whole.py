@@ -66,6 +66,7 @@ class Whole:
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "midstream", *arguments],
+            check=False,
             env=self._env() | environ,
             input=stdin,
             capture_output=True,
@@ -75,7 +76,12 @@ class Whole:
 
     def pids(self, name: str) -> list[int]:
         """Return the processes of this midstream: front, worker, log or deno."""
-        wanted = {"front": "midstream.app front", "worker": "midstream.app worker", "log": "nats-server", "deno": "deno run"}
+        wanted = {
+            "front": "midstream.app front",
+            "worker": "midstream.app worker",
+            "log": "nats-server",
+            "deno": "deno run",
+        }
         assert self.process is not None
         return [pid for pid, line in descendants(self.process.pid) if wanted[name] in line and "confine.py" not in line]
 
@@ -110,7 +116,11 @@ class Whole:
 
     def _env(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDSTREAM_")}
-        return inherited | {"MIDSTREAM_DATA_DIR": str(self.data_dir), "MIDSTREAM_EGRESS_ALLOW": "127.0.0.0/8"} | dict(self.environ)
+        return (
+            inherited
+            | {"MIDSTREAM_DATA_DIR": str(self.data_dir), "MIDSTREAM_EGRESS_ALLOW": "127.0.0.0/8"}
+            | dict(self.environ)
+        )
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ async def test_operations_say_how_it_is(tmp_path: Path) -> None:
             async with session.get("/") as answer:
                 page = await answer.text()
                 assert answer.headers["content-security-policy"].startswith("default-src 'none'")
-        lines = re.findall(r"^(midstream_\w+?)(?:_bucket|_sum|_count)?(\{.*?\})? ([\d.e+]+)$", metrics, re.M)
+        lines = re.findall(r"^(midstream_\w+?)(?:_bucket|_sum|_count)?(\{.*?\})? ([\d.e+]+)$", metrics, re.MULTILINE)
         values = {name + labels: float(value) for name, labels, value in lines}
         assert {name for name, _, _ in lines} >= {
             "midstream_events_received_total",

@@ -136,7 +136,10 @@ async def test_a_deleted_consumer_is_noticed(log: Log) -> None:
 
 async def test_a_scheduled_message_comes_due_not_before_its_time(log: Log) -> None:
     due = datetime.now(UTC) + timedelta(seconds=1)
-    schedule = {"Nats-Schedule": f"@at {due.isoformat(timespec='milliseconds')}", "Nats-Schedule-Target": "retry.due.dst_1"}
+    schedule = {
+        "Nats-Schedule": f"@at {due.isoformat(timespec='milliseconds')}",
+        "Nats-Schedule-Target": "retry.due.dst_1",
+    }
     await log.append("retry.sched.dst_1.a", b"later", message_id="a", headers=schedule)
     await log.ensure_consumer("RETRY", "r_1", "retry.due.dst_1")
     async with pulling(log, "RETRY", "r_1") as pull, asyncio.timeout(10):
@@ -150,9 +153,13 @@ async def test_a_full_log_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, log):
         await log.lay_out(**(LAYOUT | {"max_bytes": 1024 * 1024}))  # type: ignore[arg-type] # a mapping of mixed numbers
         events = appender(log)
-        with pytest.raises(LogUnavailable, match="full"):
+
+        async def fill() -> None:
             for number in range(20):
                 await events.put("events.src_1", [b"%d" % number + b"x" * 100_000])
+
+        with pytest.raises(LogUnavailable, match="full"):
+            await fill()
         stored = await log.stream_info("EVENTS")
         assert 5 <= stored.messages < 11
 
@@ -200,7 +207,9 @@ async def test_a_log_that_is_gone_is_said_to_be_within_its_patience(tmp_path: Pa
 async def test_a_data_dir_has_one_midstream(tmp_path: Path) -> None:
     lock = DataDirLock.take(tmp_path)
     code = "import sys; from pathlib import Path; from midstream.log.server import DataDirLock; DataDirLock.take(Path(sys.argv[1]))"
-    other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    other = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=False, capture_output=True, text=True, timeout=60
+    )
     lock.release()
     assert other.returncode != 0
     assert f"is in use by another midstream (process {os.getpid()})" in other.stderr

@@ -22,7 +22,13 @@ def test_a_flag_wins_over_the_environment_over_a_file_over_the_configuration_fil
         "MIDSTREAM_WORKERS": "4",
     }
     config = load({"workers": 5}, environ=environ, file=toml)
-    assert (config.port, config.host, config.workers, config.retry_attempts, config.batch_events) == (3, "10.0.0.2", 5, 3, 200)
+    assert (config.port, config.host, config.workers, config.retry_attempts, config.batch_events) == (
+        3,
+        "10.0.0.2",
+        5,
+        3,
+        200,
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,4 +61,7 @@ def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret() -> None:
 
 
 def test_lists_are_written_with_commas_in_the_environment() -> None:
-    assert load({}, environ={"MIDSTREAM_EGRESS_ALLOW": "10.0.0.0/8, localhost"}).egress_allow == ("10.0.0.0/8", "localhost")
+    assert load({}, environ={"MIDSTREAM_EGRESS_ALLOW": "10.0.0.0/8, localhost"}).egress_allow == (
+        "10.0.0.0/8",
+        "localhost",
+    )

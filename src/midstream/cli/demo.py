@@ -31,6 +31,7 @@ from midstream.config import Config
 from midstream.control import lookup
 from midstream.log import connect
 
+_EVENT = '{"userId":"u-1","event":"Hello","properties":{"email":"me@example.com"}}'
 _TABLED = ("delivered", "filtered", "discarded", "retrying", "quarantined", "rejected")
 
 
@@ -115,8 +116,7 @@ def _introduce(supervisor: Supervisor, config: Config, write_key: str) -> None:
             f"midstream runs at {supervisor.base_url}",
             f"  write key   {write_key}",
             f"  data        {config.data_dir}",
-            f"""  an event    curl {supervisor.base_url}/v1/track -u {write_key}: -H 'content-type: application/json' """
-            """-d '{"userId":"u-1","event":"Hello","properties":{"email":"me@example.com"}}'""",
+            f"  an event    curl {supervisor.base_url}/v1/track -u {write_key}: -d '{_EVENT}'",
             f"  outcomes    midstream deliveries --data-dir {config.data_dir}",
             "",
         )

@@ -50,7 +50,8 @@ def _page(snapshot: Snapshot, base_url: str) -> str:
 <h2>What is connected</h2>
 {_connections(snapshot)}
 <h2>Send an event</h2>
-<pre>curl {url}/v1/track -u YOUR_WRITE_KEY: -H 'content-type: application/json' \\
+<pre>curl {url}/v1/track -u YOUR_WRITE_KEY: \\
+  -H 'content-type: application/json' \\
   -d '{{"userId": "u-1", "event": "Order Completed", "properties": {{"total": 19.5}}}}'</pre>
 <p>Any Segment SDK works too: set its host to <code>{url}</code>.</p>
 <h2>Where to look</h2>
@@ -71,7 +72,7 @@ def _connections(snapshot: Snapshot) -> str:
         if all(each.source_id != source.id for each in snapshot.destinations.values())
     ]
     note = f"<p>Without a destination: {', '.join(unconnected)}</p>" if unconnected else ""
-    head = "<tr><th>Source</th><th>Functions</th><th>Destination</th><th>Type</th><th></th></tr>"
+    head = "<tr><th>Source</th><th>Functions</th><th>Destination</th><th>Type</th><th>Enabled</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{note}" if rows else note
 
 
@@ -82,6 +83,6 @@ def _row(snapshot: Snapshot, destination: Destination) -> str:
         " → ".join(each.name for each in destination.instances) or "–",
         destination.name,
         destination.type,
-        "on" if destination.enabled else "off",
+        "yes" if destination.enabled else "no",
     )
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -138,7 +138,9 @@ def test_a_batchs_context_lies_under_the_events_own() -> None:
 
 def test_the_ip_is_filled_in_for_browsers_and_where_it_is_asked_for_but_never_replaced() -> None:
     browser = {"library": {"name": "analytics.js", "version": "5"}}
-    assert taken({"type": "page", "userId": "u", "context": browser}, ip="203.0.113.9")["context"]["ip"] == "203.0.113.9"
+    assert (
+        taken({"type": "page", "userId": "u", "context": browser}, ip="203.0.113.9")["context"]["ip"] == "203.0.113.9"
+    )
     assert taken({"type": "page", "userId": "u", "context": browser})["channel"] == "client"
     assert "ip" not in taken({"type": "page", "userId": "u", "context": {}}, ip="203.0.113.9")["context"]
     direct = taken({"type": "page", "userId": "u", "context": {"direct": True}}, ip="203.0.113.9")
@@ -165,7 +167,11 @@ def test_the_label_is_the_events_name(event: dict[str, Any], label: str) -> None
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )

@@ -19,7 +19,15 @@ def asked(integrations: Any, type_: str = "track", names: tuple[str, ...] = ("Wa
 
 @pytest.mark.parametrize(
     "integrations",
-    [None, {}, [], {"All": True}, {"All": False, "Warehouse": True}, {"All": False, "Webhook": {"option": 1}}, {"Other": False}],
+    [
+        None,
+        {},
+        [],
+        {"All": True},
+        {"All": False, "Warehouse": True},
+        {"All": False, "Webhook": {"option": 1}},
+        {"Other": False},
+    ],
 )
 def test_an_event_goes_where_it_wants_to(integrations: Any) -> None:
     assert asked(integrations) is None

@@ -56,14 +56,24 @@ def instance(on_error: OnError = OnError.BLOCK, *, broken: bool = False) -> Inst
 
 
 def way(
-    *instances: Instance, runtime: FakeRuntime | None = None, sender: FakeSender | None = None, policy: RetryPolicy | None = None
+    *instances: Instance,
+    runtime: FakeRuntime | None = None,
+    sender: FakeSender | None = None,
+    policy: RetryPolicy | None = None,
 ) -> Way:
     destination = Destination("dst_1", "src_1", "webhook", "Hook", True, NOW, NOW, None, {}, instances=instances)
-    return Way(destination, sender or FakeSender(Delivered()), runtime or FakeRuntime(lambda _: RETURNED), policy or RetryPolicy())
+    return Way(
+        destination,
+        sender or FakeSender(Delivered()),
+        runtime or FakeRuntime(lambda _: RETURNED),
+        policy or RetryPolicy(),
+    )
 
 
 def passage(attempt: int = 1, first: datetime = NOW, **event: Any) -> Passage:
-    return begin(json.dumps({"type": "track", "event": "e", "messageId": "m", **event}).encode(), attempt=attempt, first=first)
+    return begin(
+        json.dumps({"type": "track", "event": "e", "messageId": "m", **event}).encode(), attempt=attempt, first=first
+    )
 
 
 async def through(taken: Way, *passages: Passage) -> None:
@@ -164,7 +174,14 @@ async def test_a_delivery_that_fails_for_the_last_time_is_exhausted() -> None:
 
 
 ENDINGS = st.sampled_from(
-    [RETURNED, Invocation(Ending.NOTHING), Invocation(Ending.TIMEOUT), Invocation(Ending.NO_HANDLER), threw("RetryError"), threw("E")]
+    [
+        RETURNED,
+        Invocation(Ending.NOTHING),
+        Invocation(Ending.TIMEOUT),
+        Invocation(Ending.NO_HANDLER),
+        threw("RetryError"),
+        threw("E"),
+    ]
 )
 OUTCOMES = st.sampled_from([Delivered(), Discarded("400", "", Stage.FAILED), Retrying("503", "", Stage.FAILED)])
 
