@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from midstream.domain.function import Limits
@@ -34,6 +34,12 @@ def _listed(value: object) -> object:
     return value
 
 
+def _odd(value: int) -> int:
+    if value not in (1, 3, 5):
+        raise ValueError("must be 1, 3 or 5")
+    return value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
@@ -48,7 +54,7 @@ class Config(BaseSettings):
     database_url: str = Field(repr=False)
     nats_url: str = Field(repr=False)
     nats_server: str
-    log_replicas: Literal[1, 3, 5]
+    log_replicas: Annotated[int, AfterValidator(_odd)]
     log_max_age: float = Field(gt=0)
     log_max_bytes: int = Field(ge=1024 * 1024)
     retry_max_bytes: int = Field(ge=1024 * 1024)

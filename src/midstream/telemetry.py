@@ -51,10 +51,7 @@ log_pending = "midstream_log_pending"  # {destination}: read from the log when a
 
 
 def share_metrics(folder: Path) -> None:
-    """Name the folder the processes share for metrics. Must run before this module is imported by a child."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.db"):
-        stale.unlink(missing_ok=True)
+    """Name the empty folder the processes share for metrics. Children started from then on use it."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from urllib.parse import urlsplit
 from midstream import telemetry
 from midstream.app.orders import Orders, vault_of
 from midstream.config import Config
-from midstream.errors import ConfigError
+from midstream.errors import ConfigError, LogUnavailable
 from midstream.log import Endpoint, connect
 from midstream.log.server import DataDirLock, Server
 from midstream.store.migrate import migrate
@@ -31,6 +33,7 @@ from midstream.telemetry import logger
 
 ROLES = ("all", "ingest", "worker", "control")
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.1, 10.0  # seconds
+_PATIENCE = 30.0  # seconds, with a log that cannot be laid out yet
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Supervisor:
         self._listener: socket.socket | None = None
         self._children: list[_Child] = []
         self._endpoint: Endpoint | None = None
+        self._metrics: Path | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -83,12 +87,13 @@ class Supervisor:
             if not self.config.nats_url:
                 # First of all: a midstream that was killed may still be letting go of its port and its log.
                 self._lock = DataDirLock.take(self.config.data_dir)
-            if self._role != "worker":
-                self._listener = _listening(self.config.host, self.config.port)
+            self._listener = _listening(self.config.host, self.config.port)
             self._endpoint = await self._open_log()
             await self._lay_out()
             await self._prepare_store()
-            telemetry.share_metrics(self.config.data_dir / "run" / "metrics")
+            # Several supervisors of a cluster may share a folder; each counts for itself.
+            self._metrics = Path(tempfile.mkdtemp(prefix="midstream-metrics-"))
+            telemetry.share_metrics(self._metrics)
             self._children = [_Child(orders, self._spawn(orders), time.monotonic()) for orders in self._roster()]
         except BaseException:
             await self.stop()
@@ -115,6 +120,8 @@ class Supervisor:
             self._listener.close()
         if self._lock:
             self._lock.release()
+        if self._metrics:
+            shutil.rmtree(self._metrics, ignore_errors=True)
 
     async def _open_log(self) -> Endpoint:
         if self.config.nats_url:
@@ -130,13 +137,23 @@ class Supervisor:
 
     async def _lay_out(self) -> None:
         log = await connect(self.endpoint, name="supervisor")
+        deadline = time.monotonic() + _PATIENCE
         try:
-            await log.lay_out(
-                replicas=self.config.log_replicas,
-                max_age=self.config.log_max_age,
-                max_bytes=self.config.log_max_bytes,
-                outcome_max_age=self.config.outcome_max_age,
-            )
+            while True:
+                try:
+                    await log.lay_out(
+                        replicas=self.config.log_replicas,
+                        max_age=self.config.log_max_age,
+                        max_bytes=self.config.log_max_bytes,
+                        outcome_max_age=self.config.outcome_max_age,
+                    )
+                except LogUnavailable:
+                    # A cluster that has just started has no leader yet.
+                    if time.monotonic() > deadline:
+                        raise
+                    await asyncio.sleep(0.5)
+                else:
+                    return
         finally:
             await log.close()
 
@@ -161,6 +178,7 @@ class Supervisor:
         orders = Orders("front", 0, config, self.endpoint)
         roster = []
         if self._listener:
+            # Every role has a front, if only for its health and its metrics.
             front = replace(
                 orders,
                 listen=self._listener.fileno(),

@@ -46,8 +46,7 @@ async def _serve(config: Config, role: str) -> None:
     supervisor = Supervisor(config, role=role)
     await supervisor.start()
     watch = asyncio.create_task(supervisor.watch())
-    said = f" on {supervisor.base_url}" if role != "worker" else ""
-    say(f"midstream serves{said}. Ctrl-C stops it.")
+    say(f"midstream serves on {supervisor.base_url}. Ctrl-C stops it.")
     try:
         await first_of(stop, watch)
     finally:
