@@ -68,6 +68,14 @@ class Vault:
         return msgspec.json.decode(plain)
 
 
+class Closed:
+    """The vault of a process that needs no secrets and so gets none: nothing opens."""
+
+    def unseal(self, sealed: str, *, owner: str, name: str) -> Any:
+        """Refuse."""
+        raise Invalid(f"the setting {name!r} is not opened in this process")
+
+
 def _associated(owner: str, name: str) -> bytes:
     return f"{owner}\0{name}".encode()
 

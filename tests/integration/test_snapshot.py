@@ -11,7 +11,7 @@ from midstream.control.settings import Definition
 from midstream.control.sources import create_source, create_workspace, create_write_key, hash_of
 from midstream.domain.topology import EMPTY, OnError
 from midstream.errors import Invalid, RequestError
-from midstream.secrets import Vault
+from midstream.secrets import Closed, Vault
 from midstream.store.session import Sessions
 from midstream.store.snapshot import holds_secrets, load, revision
 from tests.integration.database import database_url, postgres_server, postgres_url, sessions, vault
@@ -204,3 +204,15 @@ async def spec_settings(world: World) -> object:
     [found] = (await load(world.sessions, world.vault)).destinations[world.destination].instances
     assert found.spec is not None
     return found.spec.settings
+
+
+async def test_a_process_without_the_vault_sees_what_is_connected_and_no_secret(
+    sessions: Sessions, vault: Vault
+) -> None:
+    world = await World(sessions, vault).build()
+    await world.connect("mask")
+    snapshot = await load(sessions, Closed())
+    destination = snapshot.destinations[world.destination]
+    assert [each.spec for each in destination.instances] == [None]
+    assert (destination.settings, destination.secrets) == (None, ())
+    assert snapshot.sources[world.source].name == "Web"

@@ -11,12 +11,13 @@ import uvicorn
 from starlette.applications import Starlette
 
 from midstream.api import operations
-from midstream.app.orders import Orders, vault_of
+from midstream.app.orders import Orders
 from midstream.config import Config
 from midstream.control.housekeeping import keep_house
 from midstream.control.projector import project
 from midstream.log import Appender, Log, connect
 from midstream.pipeline.ingest import Ingest
+from midstream.secrets import Closed
 from midstream.store.follow import Follower
 from midstream.store.session import open_engine, open_sessions
 from midstream.store.snapshot import revision
@@ -41,7 +42,8 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         engine = open_engine(config.sqlalchemy_url)
         cleanup.push_async_callback(engine.dispose)
         sessions = open_sessions(engine)
-        follower = Follower(sessions, vault_of(config), interval=config.poll_interval)
+        # Nothing here needs a secret, and this is the process that strangers talk to.
+        follower = Follower(sessions, Closed(), interval=config.poll_interval)
         tasks = [asyncio.create_task(follower.run())]
         if orders.control:
             tasks.append(asyncio.create_task(project(log, sessions)))

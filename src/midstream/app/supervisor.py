@@ -175,7 +175,7 @@ class Supervisor:
 
     def _roster(self) -> list[Orders]:
         config = self.config.model_dump(mode="json")
-        orders = Orders("front", 0, config, self.endpoint)
+        orders = Orders("front", 0, config | {"master_key": ""}, self.endpoint)
         roster = []
         if self._listener:
             # Every role has a front, if only for its health and its metrics.
@@ -187,7 +187,9 @@ class Supervisor:
             )
             roster.append(front)
         if self._role in ("all", "worker"):
-            roster += [replace(orders, role="worker", number=number) for number in range(self.config.workers)]
+            roster += [
+                replace(orders, role="worker", number=number, config=config) for number in range(self.config.workers)
+            ]
         return roster
 
     def _spawn(self, orders: Orders) -> subprocess.Popen[bytes]:

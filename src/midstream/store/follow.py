@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from midstream.domain.topology import EMPTY, Snapshot
 from midstream.errors import StoreUnavailable
-from midstream.secrets import Vault
+from midstream.secrets import Closed, Vault
 from midstream.store.session import Sessions
 from midstream.store.snapshot import load, revision
 from midstream.telemetry import logger
@@ -16,7 +16,7 @@ from midstream.telemetry import logger
 class Follower:
     """The latest snapshot of a database. `ready` is set once there is one."""
 
-    def __init__(self, sessions: Sessions, vault: Vault, *, interval: float) -> None:
+    def __init__(self, sessions: Sessions, vault: Vault | Closed, *, interval: float) -> None:
         self.snapshot: Snapshot = EMPTY
         self.ready = asyncio.Event()
         self._sessions = sessions

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from midstream.domain.function import FunctionSpec
 from midstream.domain.topology import Destination, Instance, OnError, Snapshot, Source
 from midstream.errors import Invalid
-from midstream.secrets import Vault
+from midstream.secrets import Closed, Vault
 from midstream.store.schema import DestinationRow, InstanceRow, RevisionRow, SourceRow, VersionRow, WriteKeyRow
 from midstream.store.session import Sessions, reading
 
@@ -26,7 +26,7 @@ async def revision(sessions: Sessions) -> int:
         return await _revision(session)
 
 
-async def load(sessions: Sessions, vault: Vault) -> Snapshot:
+async def load(sessions: Sessions, vault: Vault | Closed) -> Snapshot:
     """Read everything at one moment, over all workspaces. What cannot be decrypted is in it with its `fault`."""
     async with reading(sessions) as session:
         number = await _revision(session)
@@ -62,7 +62,7 @@ async def _sources(session: AsyncSession) -> Sequence[Source]:
     return [Source(row.id, row.name, row.slug, row.enabled, frozenset(hashes[row.id])) for row in rows]
 
 
-async def _chains(session: AsyncSession, vault: Vault) -> Mapping[str, Sequence[Instance]]:
+async def _chains(session: AsyncSession, vault: Vault | Closed) -> Mapping[str, Sequence[Instance]]:
     """Return the enabled instances of each destination id, in the order in which they run."""
     chains: dict[str, list[Instance]] = defaultdict(list)
     rows = await session.execute(
@@ -76,7 +76,7 @@ async def _chains(session: AsyncSession, vault: Vault) -> Mapping[str, Sequence[
     return chains
 
 
-def _instance(row: InstanceRow, version: VersionRow, vault: Vault) -> Instance:
+def _instance(row: InstanceRow, version: VersionRow, vault: Vault | Closed) -> Instance:
     spec, fault = None, ""
     try:
         settings = visible(row, version, vault)
@@ -89,7 +89,7 @@ def _instance(row: InstanceRow, version: VersionRow, vault: Vault) -> Instance:
     return Instance(row.id, row.name, row.function_id, OnError(row.on_error), spec, fault)
 
 
-def visible(row: InstanceRow, version: VersionRow, vault: Vault) -> dict[str, Any]:
+def visible(row: InstanceRow, version: VersionRow, vault: Vault | Closed) -> dict[str, Any]:
     """Return the settings that code of this version sees: those its schema names. `Invalid` when one will not open."""
     values: dict[str, Any] = {}
     for name in (item["name"] for item in version.settings_schema):
@@ -100,7 +100,7 @@ def visible(row: InstanceRow, version: VersionRow, vault: Vault) -> dict[str, An
     return values
 
 
-def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault) -> Destination:
+def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault | Closed) -> Destination:
     settings: dict[str, Any] | None = None
     hidden: tuple[str, ...] = ()
     fault = ""
