@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -17,7 +18,7 @@ import msgspec
 from midstream import telemetry
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
 from midstream.domain.event import iso
-from midstream.domain.function import Invocation, Request
+from midstream.domain.function import ErrorInfo, Invocation, LogLine, Request
 from midstream.domain.outcome import Delivered, Discarded, Filtered, Outcome, Quarantined, Retrying, Stage
 from midstream.domain.redact import Redactor
 from midstream.domain.topology import Destination
@@ -27,7 +28,11 @@ from midstream.pipeline.passage import Passage
 
 # Event Delivery keeps the last 20 of a destination and reason; more than these in a second would only push each other out.
 SAMPLES_A_SECOND = 20
-_SAMPLE_BYTES = 64 * 1024
+# Bounds of what one sample and one count may take in a log message, whatever the event or the function made of them.
+_SAMPLE_LOG_CHARACTERS = 16 * 1024
+_SAMPLE_REQUESTS = 20
+_SAMPLE_TEXT = 4096
+_LABEL = 200
 
 _encode = msgspec.json.Encoder().encode
 
@@ -122,7 +127,7 @@ def _attempt(passage: Passage, destination: Destination, now: datetime) -> Attem
         at=int(now.timestamp() * 1000),
         message_id=passage.head.messageId,
         type=passage.head.type,
-        event=passage.head.label,
+        event=passage.head.label[:_LABEL],
         outcome=kind_of(passage.outcome),
         stage=(passage.outcome.stage if passage.outcome else Stage.FAILED).value,
         reason=_reason(passage),
@@ -133,15 +138,14 @@ def _attempt(passage: Passage, destination: Destination, now: datetime) -> Attem
 
 
 def _sample(passage: Passage, destination: Destination, now: datetime, redactor: Redactor) -> Sample:
-    error = next((each.error for each in reversed(passage.invocations) if each.error), None)
     body: dict[str, Any] = {
         "outcome": kind_of(passage.outcome),
-        "detail": _detail(passage),
+        "detail": _detail(passage)[:_SAMPLE_TEXT],
         "exhausted": getattr(passage.outcome, "exhausted", False),
         "nextAttemptAt": iso(passage.due) if passage.due else None,
-        "event": msgspec.Raw(passage.raw) if len(passage.raw) <= _SAMPLE_BYTES else None,
-        "error": error,
-        "logs": [log for each in passage.invocations for log in each.logs],
+        "event": msgspec.Raw(passage.raw),
+        "error": _error(passage.invocations),
+        "logs": _logs(passage.invocations),
         "requests": [*_requests(passage.invocations), *([passage.request] if passage.request else [])],
         "versionIds": passage.versions,
     }
@@ -154,14 +158,37 @@ def _sample(passage: Passage, destination: Destination, now: datetime, redactor:
         int(now.timestamp() * 1000),
         passage.head.messageId,
         passage.head.type,
-        passage.head.label,
+        passage.head.label[:_LABEL],
         passage.attempt,
         clean,
     )
 
 
 def _requests(invocations: Sequence[Invocation]) -> list[Request]:
-    return [request for each in invocations for request in each.requests]
+    """Return the first requests: their number is the author's, their bodies are cut where they are captured."""
+    return [request for each in invocations for request in each.requests][:_SAMPLE_REQUESTS]
+
+
+def _error(invocations: Sequence[Invocation]) -> ErrorInfo | None:
+    error = next((each.error for each in reversed(invocations) if each.error), None)
+    if error is None:
+        return None
+    stack = error.stack[:_SAMPLE_TEXT] if error.stack else None
+    return replace(error, name=error.name[:_LABEL], message=error.message[:_SAMPLE_TEXT], stack=stack)
+
+
+def _logs(invocations: Sequence[Invocation]) -> list[LogLine]:
+    """Return the first lines, as many as a sample may hold."""
+    kept: list[LogLine] = []
+    room = _SAMPLE_LOG_CHARACTERS
+    lines = [line for each in invocations for line in each.logs]
+    for line in lines:
+        if room <= 0:
+            kept.append(LogLine("warn", f"… and {len(lines) - len(kept)} more lines", line.at))
+            break
+        kept.append(replace(line, message=line.message[:room]))
+        room -= len(line.message) + 1
+    return kept
 
 
 def _count(passages: Sequence[Passage], destination: Destination, now: datetime) -> None:
