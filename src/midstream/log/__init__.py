@@ -5,7 +5,18 @@ reads. Nothing else in midstream knows NATS. What was measured for each choice s
 """
 
 from midstream.log.append import Appender
-from midstream.log.client import ConsumerInfo, Endpoint, Log, StreamInfo, connect
+from midstream.log.client import HOLD, ConsumerInfo, Endpoint, Log, StreamInfo, connect
 from midstream.log.pull import ConsumerGone, Message, Pull
 
-__all__ = ["Appender", "ConsumerGone", "ConsumerInfo", "Endpoint", "Log", "Message", "Pull", "StreamInfo", "connect"]
+__all__ = [
+    "HOLD",
+    "Appender",
+    "ConsumerGone",
+    "ConsumerInfo",
+    "Endpoint",
+    "Log",
+    "Message",
+    "Pull",
+    "StreamInfo",
+    "connect",
+]

@@ -110,3 +110,4 @@ def _finish(entries: Sequence[_Entry], error: LogUnavailable | None) -> None:
             future.set_result(None)
         else:
             future.set_exception(error)
+            future.exception()  # seen, even if its caller has given up waiting

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,10 @@ from midstream.telemetry import logger
 
 # The first line with the fixes to message schedules we rely on (recovery, drift).
 OLDEST_SERVER = (2, 14, 5)
+
+# Seconds the log leaves a message to whoever took it, unless he says that he still works on it: so long it takes until
+# what a killed worker held is delivered after all.
+HOLD = 20.0
 
 # Seconds one publish waits for its answer before it is sent again. Repeats are harmless, so a connection that broke in
 # between costs this much and no more.
@@ -73,8 +77,11 @@ async def connect(endpoint: Endpoint, *, name: str, patience: float = 10.0) -> L
 
     async def note_return() -> None:
         logger().info("log connection is back")
+        for tell in list(log.on_return):
+            await tell()
 
     client = Client()
+    log = Log(client)
     try:
         async with asyncio.timeout(patience):
             await client.connect(
@@ -97,7 +104,7 @@ async def connect(endpoint: Endpoint, *, name: str, patience: float = 10.0) -> L
         why = error if str(error) else type(error).__name__
         raise LogUnavailable(f"cannot reach the event log at {_places(endpoint)}: {why}") from None
     _check_version(client)
-    return Log(client)
+    return log
 
 
 def _places(endpoint: Endpoint) -> str:
@@ -117,6 +124,7 @@ class Log:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.on_return: set[Callable[[], Awaitable[None]]] = set()  # awaited each time the connection is back
 
     @property
     def connected(self) -> bool:
@@ -174,7 +182,7 @@ class Log:
             "durable_name": name,
             "filter_subject": subject,
             "ack_policy": "explicit",
-            "ack_wait": _ns(60),
+            "ack_wait": _ns(HOLD),
             "max_ack_pending": max_ack_pending,
             "max_deliver": -1,
             "deliver_policy": "by_start_time" if start else "all",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ class Message:
         await self._answer(b"+ACK")
 
     async def working(self) -> None:
-        """Ask for another minute."""
+        """Ask for as much time again."""
         await self._answer(b"+WPI")
 
     async def nak(self) -> None:
@@ -85,15 +86,22 @@ class Pull:
             f"{self._inbox}.*", cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
         self._watch = asyncio.create_task(self._watch_heartbeat())
+        self._log.on_return.add(self._ask_anew)
         await self._ask()
 
     async def stop(self) -> None:
         """Stop asking. Messages not taken yet come again later, to somebody else."""
         self._watch.cancel()
+        self._log.on_return.discard(self._ask_anew)
         if self._log.connected:
             await self._subscription.unsubscribe()
             for message in self._ready:
                 await message.nak()
+
+    @property
+    def waiting(self) -> Sequence[Message]:
+        """The messages that came and are not taken yet."""
+        return tuple(self._ready)
 
     async def get(self, most: int, most_bytes: int = _MOST_BYTES) -> list[Message]:
         """Wait for at least one message and return up to `most` that are there, and no more than `most_bytes` but for one."""
@@ -107,7 +115,11 @@ class Pull:
         while self._ready and len(taken) < most and size + len(self._ready[0].data) <= most_bytes:
             taken.append(self._ready.popleft())
             size += len(taken[-1].data)
-        await self._ask()
+        try:
+            await self._ask()
+        except asyncio.CancelledError:
+            self._ready.extendleft(reversed(taken))  # who is cancelled here has taken nothing; `stop` gives it back
+            raise
         return taken
 
     async def _ask(self) -> None:
@@ -160,8 +172,12 @@ class Pull:
         while True:
             await asyncio.sleep(_HEARTBEAT / 2)
             if self._log.connected and loop.time() - self._heard > _HEARTBEAT * 2.2:
-                self._outstanding = 0
-                await self._ask()
+                await self._ask_anew()
+
+    async def _ask_anew(self) -> None:
+        """Ask as if nothing had been asked: the request went with the connection or the server it was made to."""
+        self._outstanding = 0
+        await self._ask()
 
 
 def _understood(log: Log, message: Msg) -> Message:

@@ -14,14 +14,15 @@ from typing import Any
 
 from midstream.domain.topology import Destination
 from midstream.errors import MidstreamError, Unavailable
-from midstream.log import ConsumerGone, Log, Message, Pull
+from midstream.log import HOLD, ConsumerGone, Log, Message, Pull
 from midstream.pipeline import retries
 from midstream.pipeline.deliver import Way, deliver
+from midstream.pipeline.hands import Hands
 from midstream.pipeline.passage import Passage, begin
 from midstream.pipeline.settle import Settler
 from midstream.telemetry import logger
 
-_KEEP = 20.0  # seconds between signs of life for batches held longer than usual; the log waits 60
+_KEEP = HOLD / 4  # seconds between signs of life for what is held longer than usual
 _PULL_MESSAGES = 100
 _BATCH_BYTES = 512 * 1024  # of messages made into one batch; a single larger message is one by itself
 
@@ -43,7 +44,8 @@ class Lane:
         self._settler = settler
         self._pace = pace
         self._paused = paused
-        self._held: set[tuple[Message, ...]] = set()
+        self._hands = Hands()
+        self._pulls: set[Pull] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -104,14 +106,21 @@ class Lane:
         slots = asyncio.Semaphore(self._pace.batches)
         pull = Pull(self._log, stream, consumer, batch=_PULL_MESSAGES)
         await pull.start()
+        self._pulls.add(pull)
         try:
             while True:
                 await slots.acquire()
                 while stream == "EVENTS" and self._paused():
                     await asyncio.sleep(0.5)
-                messages = await pull.get(self._pace.events, _BATCH_BYTES)
-                self._begin_batch(messages, unpack, slots)
+                messages, settled = self._hands.take(await pull.get(self._pace.events, _BATCH_BYTES))
+                if messages:
+                    self._begin_batch(messages, unpack, slots)
+                else:
+                    slots.release()
+                for message in settled:
+                    await message.ack()
         finally:
+            self._pulls.discard(pull)
             await asyncio.shield(pull.stop())
 
     def _begin_batch(
@@ -124,19 +133,16 @@ class Lane:
 
     async def _handle(self, messages: tuple[Message, ...], unpack: Callable[[Message], list[Passage]]) -> None:
         """Own these messages until they are acked or given back."""
-        self._held.add(messages)
         try:
             await self._deliver_and_settle(messages, unpack)
         except asyncio.CancelledError:
-            await self._give_back(messages)
+            await self._give_back(self._hands.let_go(messages))
             raise
         except Exception:  # noqa: BLE001 # the top of a loop that must go on
             # A bug of ours: nothing was settled, so the batch comes again.
             logger().exception("a batch failed and comes again", destination=self._destination.id)
             await asyncio.sleep(1.0)
-            await self._give_back(messages)
-        finally:
-            self._held.discard(messages)
+            await self._give_back(self._hands.let_go(messages))
 
     async def _deliver_and_settle(
         self, messages: tuple[Message, ...], unpack: Callable[[Message], list[Passage]]
@@ -147,6 +153,7 @@ class Lane:
         await asyncio.gather(*(deliver(part, way, now) for part in _parts(passages, self._pace.events)))
         if passages:
             await self._settle(passages, way.destination, f"{messages[0].stream}-{messages[0].sequence}")
+        self._hands.settle(messages)
         for message in messages:
             await message.ack()
 
@@ -168,12 +175,12 @@ class Lane:
             try:
                 await message.nak()
             except MidstreamError:
-                return  # it comes again by itself after a minute
+                return  # it comes again by itself
 
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(_KEEP)
-            for message in [message for messages in self._held for message in messages]:
+            for message in [*self._hands.held, *(message for pull in self._pulls for message in pull.waiting)]:
                 try:
                     await message.working()
                 except MidstreamError:
