@@ -98,6 +98,13 @@ class Config(BaseSettings):
         """The database, SQLite in the data dir unless one is named."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'midstream.db').absolute()}"
 
+    def make_data_dir(self) -> None:
+        """Make the data dir, for its owner only, unless it is there. Raises `ConfigError`."""
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"data_dir {self.data_dir} cannot be used: {error.strerror}") from None
+
     @property
     def retry_policy(self) -> RetryPolicy:
         """The four retry numbers as the schedule takes them."""

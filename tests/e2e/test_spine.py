@@ -143,6 +143,8 @@ async def test_operations_say_how_it_is(tmp_path: Path) -> None:
             "midstream_runtime_processes",
             "midstream_log_pending",
         }
+        assert metrics.count("# TYPE midstream_log_pending gauge") == 1
+        assert re.search(r'^midstream_log_pending\{destination="dst_\w+"\} 0.0$', metrics, re.MULTILINE)
         assert sum(value for name, value in values.items() if 'outcome="delivered"' in name) == 1
         assert sum(value for name, value in values.items() if 'reason="400"' in name) == 1
         assert values['midstream_events_rejected_total{reason="no_user_anon_id"}'] == 1

@@ -1,6 +1,6 @@
 """The process a person started: it prepares the data dir, starts the others, restarts those that end, and stops all in order.
 
-Order of start: lock, log, database, port, then front and workers. Order of stop: front (nothing new comes in), workers
+Order of start: lock, port, log, database, then front and workers. Order of stop: front (nothing new comes in), workers
 (what came in is finished), log.
 """
 
@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from midstream import telemetry
 from midstream.app.orders import Orders, vault_of
-from midstream.config import Config
+from midstream.config import PREFIX, Config
 from midstream.errors import ConfigError, LogUnavailable
 from midstream.log import Endpoint, connect
 from midstream.log.server import DataDirLock, Server
@@ -84,6 +85,7 @@ class Supervisor:
     async def start(self) -> None:
         """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
         try:
+            self.config.make_data_dir()
             if not self.config.nats_url:
                 # First of all: a midstream that was killed may still be letting go of its port and its log.
                 self._lock = DataDirLock.take(self.config.data_dir)
@@ -158,7 +160,6 @@ class Supervisor:
             await log.close()
 
     async def _prepare_store(self) -> None:
-        self.config.data_dir.mkdir(parents=True, exist_ok=True)
         await migrate(self.config.sqlalchemy_url)
         key = self.config.data_dir / "master.key"
         if not self.config.master_key and not key.exists():
@@ -202,7 +203,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 pass_fds=passed,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=_without_settings(os.environ) | {"PYTHONUNBUFFERED": "1"},
                 start_new_session=True,  # Ctrl-C at the terminal is for us; we tell them in our order
             )
         if process.stdin:
@@ -227,6 +228,11 @@ class Supervisor:
             child.process.stdin.close()
         child.process = self._spawn(child.orders)
         child.started = time.monotonic()
+
+
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Leave our settings out: a child has its orders, and the front is not to have the master key even there."""
+    return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
 
 
 def external(nats_url: str) -> Endpoint:

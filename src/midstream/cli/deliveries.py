@@ -13,8 +13,9 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_sessions, put
+from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_sessions, put, shown
 from midstream.config import Config
 from midstream.control import lookup
 from midstream.domain.attempt import Sample
@@ -88,8 +89,8 @@ def _table(rows: Sequence[CountRow], names: dict[str, str]) -> Table:
     for row in rows:
         table.add_row(
             names.get(row.destination_id, row.destination_id or "(ingest)"),
-            f"{row.type} {row.event}".strip(),
-            row.outcome if row.outcome == "delivered" else f"{row.outcome}: {row.reason}",
+            Text(shown(f"{row.type} {row.event}".strip())),
+            row.outcome if row.outcome == "delivered" else Text(shown(f"{row.outcome}: {row.reason}")),
             str(row.attempt),
             f"{row.count:,}",
             f"{row.latency_ms_sum / row.count:,.0f} ms",
@@ -107,23 +108,28 @@ def _day(minute: datetime) -> str:
 def _show(sample: Sample, names: dict[str, str]) -> None:
     at = datetime.fromtimestamp(sample.at / 1000, UTC).astimezone().strftime("%d %b %H:%M:%S")
     where = names.get(sample.destination_id, sample.destination_id or "ingest")
-    typer.echo(f"\n── {at}  {where}  {sample.type} {sample.event}  {sample.reason}  (attempt {sample.attempt})")
+    typer.echo()
+    _say(f"── {at}  {where}  {sample.type} {sample.event}  {sample.reason}  (attempt {sample.attempt})")
     body = sample.body
     if body.get("detail"):
-        typer.echo(f"   {body['detail']}")
+        _say(f"   {body['detail']}")
     error = body.get("error") or {}
     if error.get("line"):
-        typer.echo(f"   {error['name']} at line {error['line']}, column {error['column']}")
+        _say(f"   {error['name']} at line {error['line']}, column {error['column']}")
     if body.get("nextAttemptAt"):
-        typer.echo(f"   next attempt at {body['nextAttemptAt']}")
+        _say(f"   next attempt at {body['nextAttemptAt']}")
     for log in body.get("logs") or ():
-        typer.echo(f"   {log['level']}: {log['message']}")
+        _say(f"   {log['level']}: {log['message']}")
     for each in body.get("requests") or ():
-        typer.echo(
-            f"   {each['method']} {each['url']} → {each['status'] or each['error']} in {each['duration_ms']:.0f} ms"
-        )
+        answer = each["status"] or each["error"]
+        _say(f"   {each['method']} {each['url']} → {answer} in {each['duration_ms']:.0f} ms")
         for name in ("request_body", "response_body"):
             if each.get(name):
-                typer.echo(f"     {name.removesuffix('_body')}: {each[name]}")
+                _say(f"     {name.removesuffix('_body')}: {each[name]}")
     event = body.get("event")
-    typer.echo(f"   event: {event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)}")
+    _say(f"   event: {event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)}")
+
+
+def _say(text: str) -> None:
+    for line in text.split("\n"):
+        typer.echo(shown(line))

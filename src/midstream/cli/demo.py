@@ -25,7 +25,7 @@ from midstream.app.tally import Tally
 from midstream.app.traffic import Traffic
 from midstream.cli.events import follow, row
 from midstream.cli.folder import apply_folder
-from midstream.cli.options import configured, opened_sessions, say
+from midstream.cli.options import configured, opened_sessions, say, shown
 from midstream.cli.serve import stop_event
 from midstream.config import Config
 from midstream.control import lookup
@@ -72,7 +72,7 @@ async def _demo(config: Config, rate: float) -> None:
 async def _set_up(config: Config) -> str:
     """Load the demo's folder; return its write key, the same one when the data was kept."""
     kept = config.data_dir / "demo.json"
-    config.data_dir.mkdir(parents=True, exist_ok=True)
+    config.make_data_dir()
     if kept.is_file():
         environ = json.loads(kept.read_text("utf-8"))
     else:
@@ -152,7 +152,7 @@ def _picture(tally: Tally, traffic: Traffic, names: Mapping[str, str]) -> Group:
     counts.add_row("received", f"{traffic.accepted:,}", "")
     for name in _TABLED:
         why = ", ".join(f"{reason} {count:,}" for (kind, reason), count in tally.reasons.most_common() if kind == name)
-        counts.add_row(name, f"{tally.outcomes[name]:,}", why)
+        counts.add_row(name, f"{tally.outcomes[name]:,}", Text(shown(why)))
     counts.add_row("latency", _ms(tally, 0.5), f"p50; p95 {_ms(tally, 0.95)}")
     latest = Text("\n".join(row(attempt, names) for attempt in tally.latest), no_wrap=True, overflow="ellipsis")
     return Group(counts, Text(), latest, Text("Ctrl-C stops everything.", style="dim"))

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_log, opened_sessions, say
+from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_log, opened_sessions, say, shown
 from midstream.config import Config
 from midstream.control import lookup
 from midstream.domain.attempt import Attempt, read
@@ -184,7 +184,7 @@ def row(attempt: Attempt, names: Mapping[str, str]) -> str:
     """Return one line for a person."""
     at = datetime.fromtimestamp(attempt.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
     where = names.get(attempt.destination_id, attempt.destination_id or "ingest")
-    what = f"{attempt.type} {attempt.event}".strip() or "event"
-    reason = "" if attempt.outcome == "delivered" else f" ({attempt.reason})"
+    what = shown(f"{attempt.type} {attempt.event}".strip()) or "event"
+    reason = "" if attempt.outcome == "delivered" else f" ({shown(attempt.reason)})"
     tries = f", attempt {attempt.attempt}" if attempt.attempt > 1 else ""
     return f"{at}  {where:<20} {what:<36} {attempt.outcome}{reason}{tries}  {attempt.latency_ms:.0f} ms"

@@ -36,8 +36,7 @@ def configured(**flags: Any) -> Config:
 @asynccontextmanager
 async def opened_sessions(config: Config) -> AsyncIterator[Sessions]:
     """Open the database, brought up to date first: a command may well be the first to use it."""
-    if not config.database_url:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+    config.make_data_dir()
     await migrate(config.sqlalchemy_url)
     engine = open_engine(config.sqlalchemy_url)
     try:
@@ -61,6 +60,11 @@ def put(value: Any) -> None:
     """Print one JSON value on stdout."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
+
+
+def shown(text: str) -> str:
+    """Return text from outside as a terminal may have it: without control characters, which could take it over."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def say(lines: str | Iterable[str]) -> None:

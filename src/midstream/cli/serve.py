@@ -35,8 +35,7 @@ def serve(
 def migrate_command(data_dir: DataDir = None) -> None:
     """Bring the database to this version's tables. `serve` does it too; this is for doing it beforehand."""
     config = configured(data_dir=data_dir)
-    if not config.database_url:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+    config.make_data_dir()
     asyncio.run(migrate(config.sqlalchemy_url))
     say("The database is up to date.")
 
