@@ -1,0 +1,1 @@
+"""What `make bench` runs: each figure beside a baseline of the same minute."""
