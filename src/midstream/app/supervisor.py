@@ -103,8 +103,12 @@ class Supervisor:
 
     async def watch(self) -> None:
         """Restart what ends, until cancelled."""
-        watchers = [self._watch_children()] + ([self._server.watch()] if self._server else [])
-        await asyncio.gather(*watchers)
+        # Each on its own: one that keeps dying, and so waits, must not hold up the restart of another.
+        async with asyncio.TaskGroup() as watchers:
+            for child in self._children:
+                watchers.create_task(self._watch_child(child))
+            if self._server:
+                watchers.create_task(self._server.watch())
 
     async def stop(self) -> None:
         """Stop everything in order. What does not leave within its time is killed: the log gives its work to the next."""
@@ -212,11 +216,10 @@ class Supervisor:
                 process.stdin.flush()
         return process
 
-    async def _watch_children(self) -> None:
+    async def _watch_child(self, child: _Child) -> None:
         while True:
-            for child in self._children:
-                if child.process.poll() is not None:
-                    await self._restart(child)
+            if child.process.poll() is not None:
+                await self._restart(child)
             await asyncio.sleep(0.05)
 
     async def _restart(self, child: _Child) -> None:
