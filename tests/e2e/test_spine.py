@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.client import apply, events, outcomes, poll, post, track
-from tests.integration.receiver import Reply, receiving
+from tests.integration.receiver import receiving
 from tests.whole import running, shop
 
 
@@ -32,7 +32,7 @@ async def test_an_event_goes_in_through_a_function_and_out_and_is_counted(tmp_pa
             ("delivered", "successes.attempt.1"),
             ("rejected", "no_user_anon_id"),
         }
-        assert whole.stop() == 0
+        assert await asyncio.to_thread(whole.stop) == 0
 
 
 @pytest.mark.parametrize("status", [500, 429])
@@ -40,16 +40,19 @@ async def test_a_refused_delivery_is_tried_again_and_survives_a_restart(tmp_path
     with running(tmp_path, MIDSTREAM_RETRY_BASE="1") as whole:
         async with receiving() as receiver:
             await apply(whole, shop(receiver.url))
-            receiver.script(status)
+            receiver.script(*[status] * 3)
             await post(whole, "/v1/track", track(1))
-            await poll(lambda: len(receiver.requests) == 1)
-            assert whole.stop() == 0
-            receiver.default = Reply(200)
-            whole.start()
-            await poll(lambda: len(receiver.requests) == 2)
-            assert [each["messageId"] for each in events(receiver)] == ["m-1", "m-1"]
-            keys = [request.headers["idempotency-key"] for request in receiver.requests]
-            assert keys[0] == keys[1]
+            await poll(lambda: receiver.requests)
+            # In a thread, so that the receiver goes on answering meanwhile.
+            assert await asyncio.to_thread(whole.stop) == 0
+            tried = len(receiver.requests)
+            await asyncio.to_thread(whole.start)
+            await poll(lambda: len(receiver.requests) >= 4)
+            assert tried < 4
+            shown = await outcomes(whole, 4)
+            assert {row["attempt"] for row in shown["deliveries"] if row["outcome"] == "delivered"} == {4}
+            assert {each["messageId"] for each in events(receiver)} == {"m-1"}
+            assert len({request.headers["idempotency-key"] for request in receiver.requests}) == 1
 
 
 async def test_changes_reach_running_workers_without_a_restart_and_each_event_meets_one_version(tmp_path: Path) -> None:
@@ -233,7 +236,7 @@ async def test_every_outcome_is_counted_with_its_reason_and_a_sample_and_no_secr
         assert [log["message"] for log in samples["secret"]["logs"]] == ["handling secret", "the key is ••••"]
         assert samples["secret"]["requests"][0]["status"] == 200
         assert "••••" in samples["secret"]["detail"]
-        assert whole.stop() == 0
+        assert await asyncio.to_thread(whole.stop) == 0
         places = [path for path in whole.data_dir.rglob("*") if path.is_file()]
         assert any(path.suffix == ".blk" for path in places), "the log's own files are looked into as well"
         for path in [*places, tmp_path / "serve.log"]:
@@ -254,7 +257,7 @@ async def test_what_a_function_discards_can_be_passed_on_or_kept(tmp_path: Path)
             await post(whole, "/v1/track", track("kept"))
             shown = await outcomes(whole, 2)
         assert {row["outcome"] for row in shown["deliveries"]} == {"delivered", "quarantined"}
-        assert whole.stop() == 0
+        assert await asyncio.to_thread(whole.stop) == 0
         kept = b"".join(
             path.read_bytes() for path in (whole.data_dir / "nats").rglob("*.blk") if "QUARANTINE" in str(path)
         )
@@ -282,4 +285,4 @@ function = "loop"
             await poll(lambda: len(receiver.requests) == 50)
             assert all(request.path != "/stuck" for request in receiver.requests)
         # What the loop still holds is given back to the log, and stopping does not wait for it.
-        assert whole.stop() == 0
+        assert await asyncio.to_thread(whole.stop) == 0
