@@ -70,6 +70,16 @@ def test_a_worker_that_keeps_dying_does_not_hold_up_the_front(tmp_path: Path) ->
         assert not whole.pids("worker")
 
 
+def test_a_log_that_cannot_be_restarted_yet_is_tried_again(tmp_path: Path) -> None:
+    with running(tmp_path) as whole:
+        place, away = whole.data_dir / "run", whole.data_dir / "away"
+        place.rename(away)  # as if the disk were full, or gone for a moment
+        whole.kill("log")
+        until(lambda: "nats-server does not come up" in whole.log(), process=whole)
+        away.rename(place)
+        until(whole.is_ready, process=whole)
+
+
 async def more(arrivals: Arrivals, count: int) -> None:
     """Wait for so many new arrivals."""
     enough = len(arrivals) + count

@@ -129,10 +129,10 @@ class Server:
                 backoff = _FIRST_BACKOFF
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _LAST_BACKOFF)
-            self._spawn()
             try:
+                self._spawn()
                 await self._until_listening()
-            except LogUnavailable as error:
+            except (LogUnavailable, OSError) as error:  # a full disk may have room again
                 logger().error("nats-server does not come up", error=str(error))
 
     async def stop(self) -> None:
