@@ -31,6 +31,7 @@ _fields = msgspec.json.Decoder(Fields)
 _text = msgspec.json.Decoder(str)
 _json = msgspec.json.Encoder()
 _NULL = Raw(b"null")
+_TEXT_OR_NULL = (str, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,7 @@ class Rejection:
     field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An event in the form the log holds."""
 
     type: str
@@ -145,18 +145,18 @@ _STAMPS = 1024
 
 def text(raw: Raw | None) -> str | None:
     """Return a JSON string's value; None for anything else."""
-    return _text.decode(raw) if raw is not None and _first(raw) == '"' else None
+    return _text.decode(raw) if raw is not None and _first(raw) in b'"' else None
 
 
-def _first(raw: Raw) -> str:
-    return chr(memoryview(raw)[0])
+def _first(raw: Raw) -> int:
+    return memoryview(raw)[0]
 
 
 def _fault_of(known: _Known) -> Rejection | None:
     if known.type not in TYPES:
         return Rejection("bad_request", f"type must be one of {', '.join(TYPES)}", "type")
     for name in ("userId", "anonymousId", "groupId", "previousId", "messageId"):
-        if not _text_or_null(getattr(known, name)):
+        if not isinstance(getattr(known, name), _TEXT_OR_NULL):
             return Rejection("id_not_string", f"{name} must be a string", name)
     if not (known.userId or known.anonymousId):
         return Rejection("no_user_anon_id", "either userId or anonymousId is required", "userId")
@@ -175,7 +175,7 @@ def _track(known: _Known) -> Rejection | None:
 
 def _page(known: _Known) -> Rejection | None:
     for name in ("name", "category"):
-        if not _text_or_null(getattr(known, name)):
+        if not isinstance(getattr(known, name), _TEXT_OR_NULL):
             return Rejection(f"{name}_not_string", f"{name} must be a string", name)
     return _objects(known, "properties")
 
@@ -208,14 +208,10 @@ def _objects(known: _Known, *names: str) -> Rejection | None:
     for name in names:
         value: Raw = getattr(known, name)
         # An object or null. Older delete events carry `[]` for an empty context (segment.md §5.8).
-        if _first(value) in "{n" or (name in ("context", "integrations") and bytes(value) == b"[]"):
+        if _first(value) in b"{n" or (name in ("context", "integrations") and bytes(value) == b"[]"):
             continue
         return Rejection(f"{name}_not_object", f"{name} must be an object", name)
     return None
-
-
-def _text_or_null(value: object) -> bool:
-    return value is None or isinstance(value, str)
 
 
 def _normalised(fields: dict[str, Any], known: _Known, arrival: Arrival) -> bytes:
@@ -277,13 +273,13 @@ def _moment(value: object) -> datetime | None:
 
 def _merged(outer: Fields, inner: Raw) -> Raw:
     """Put the batch's object under the event's own: where both name a key, the event wins."""
-    own = _fields.decode(inner) if _first(inner) == "{" else {}
+    own = _fields.decode(inner) if _first(inner) in b"{" else {}
     return Raw(_json.encode({**outer, **own}))
 
 
 def _with_ip(context: Raw, ip: str, *, client: bool) -> Raw:
     """Fill context.ip unless it is there, for client-side events and those whose `context.direct` is true."""
-    own = _fields.decode(context) if _first(context) == "{" else {}
+    own = _fields.decode(context) if _first(context) in b"{" else {}
     if "ip" in own or not (client or bytes(own.get("direct", b"")) == b"true"):
         return context
     return Raw(_json.encode({**own, "ip": ip}))
