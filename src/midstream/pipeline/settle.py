@@ -149,8 +149,6 @@ def _sample(passage: Passage, destination: Destination, now: datetime, redactor:
         "requests": [*_requests(passage.invocations), *([passage.request] if passage.request else [])],
         "versionIds": passage.versions,
     }
-    # Redacted as text, once, whatever part a secret stands in.
-    clean: dict[str, Any] = msgspec.json.decode(redactor.data(_encode(body)))
     return Sample(
         destination.id,
         destination.source_id,
@@ -160,8 +158,18 @@ def _sample(passage: Passage, destination: Destination, now: datetime, redactor:
         passage.head.type,
         passage.head.label[:_LABEL],
         passage.attempt,
-        clean,
+        {name: _shown(part, redactor) for name, part in body.items()},
     )
+
+
+def _shown(part: object, redactor: Redactor) -> object:
+    """Redact a part as text, once, wherever in it a secret stands."""
+    redacted = redactor.data(_encode(part))
+    try:
+        return msgspec.json.decode(redacted)
+    except msgspec.DecodeError:
+        # A number that cannot be read (1e999), or a secret that stood outside quotes (1234): then it is shown as text.
+        return redacted.decode(errors="replace")
 
 
 def _requests(invocations: Sequence[Invocation]) -> list[Request]:

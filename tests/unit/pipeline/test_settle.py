@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,6 +109,21 @@ async def test_secrets_are_hidden_in_every_part_of_a_sample() -> None:
     )
     record, _ = await settled(leaking)
     assert "planted-secret" not in json.dumps(record.samples[0].body)
+
+
+async def test_an_event_with_a_number_beyond_reading_is_sampled_as_text() -> None:
+    failed = passage(FAILED, raw=b'{"type":"track","properties":{"x":1e999,"key":"planted-secret"}}')
+    record, _ = await settled(failed)
+    assert record.samples[0].body["event"] == '{"type":"track","properties":{"x":1e999,"key":"••••"}}'
+    assert record.samples[0].body["detail"] == "why"
+
+
+async def test_a_secret_that_is_a_number_is_hidden_outside_of_quotes_too() -> None:
+    destination, notes = replace(DESTINATION, secrets=("1234", "null")), FakeNotes()
+    failed = passage(FAILED, raw=b'{"type":"track","properties":{"pin":1234,"x":null}}')
+    await Settler(FakeLog(), notes).settle([failed], destination, batch_id="EVENTS-1")  # type: ignore[arg-type] # fakes
+    [record] = read(b"\n".join(notes.lines))
+    assert record.samples[0].body["event"] == '{"type":"track","properties":{"pin":••••,"x":••••}}'
 
 
 async def test_retries_are_stored_in_groups_of_one_due_time() -> None:
