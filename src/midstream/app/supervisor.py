@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from midstream import telemetry
+from midstream.app import fulldisk
 from midstream.app.orders import Orders, vault_of
 from midstream.config import PREFIX, Config
 from midstream.errors import ConfigError, LogUnavailable
@@ -108,7 +109,9 @@ class Supervisor:
             for child in self._children:
                 watchers.create_task(self._watch_child(child))
             if self._server:
-                watchers.create_task(self._server.watch())
+                server = self._server
+                watchers.create_task(server.watch())
+                watchers.create_task(fulldisk.watch(lambda: server.pid, self.config.data_dir))
 
     async def stop(self) -> None:
         """Stop everything in order. What does not leave within its time is killed: the log gives its work to the next."""
