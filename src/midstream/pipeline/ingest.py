@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from midstream import telemetry
-from midstream.domain import event
+from midstream.domain import event, wellformed
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
 from midstream.domain.event import Accepted, Arrival, Fields, Rejection, accept
 from midstream.domain.outcome import Stage
@@ -52,14 +52,14 @@ _Handle = Callable[[Request, str | None], Awaitable[Response]]
 
 class _Batch(msgspec.Struct):
     batch: list[Raw]
-    writeKey: str = ""
+    writeKey: str | None = None
     sentAt: Raw = Raw(b"null")
     context: Fields | None = None
     integrations: Fields | None = None
 
 
 class _Keyed(msgspec.Struct):
-    writeKey: str = ""
+    writeKey: str | None = None
 
 
 _batch = msgspec.json.Decoder(_Batch)
@@ -89,6 +89,7 @@ class Ingest:
         ]
         routes.append(Route("/v1/m", _ignored, methods=["POST"]))
         routes.append(Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]))
+        routes.append(Route("/v1/{path:path}", _unknown, methods=["GET", "POST"]))
         return routes
 
     def _endpoint(self, handle: _Handle, type_: str | None) -> Callable[[Request], Awaitable[Response]]:
@@ -108,9 +109,9 @@ class Ingest:
 
     async def _single(self, request: Request, type_: str | None) -> Response:
         body = await _body(request, event.EVENT_BYTES, "the event")
-        in_body = _decoded(_keyed, body).writeKey
-        source = self._source_of(_basic_key(request) or in_body)
-        match accept(body, self._arrival(request, source, type_)):
+        keyed, body = _decoded(_keyed, body)
+        source = self._source_of(_basic_key(request) or keyed.writeKey)
+        match _unfit(body) or accept(body, self._arrival(request, source, type_)):
             case Rejection() as rejection:
                 self._note(source, [(body, rejection)])
                 return _refused(400, [rejection])
@@ -118,20 +119,20 @@ class Ingest:
                 await self._append(source, [accepted])
                 return _OK
 
-    async def _many(self, request: Request, _: str | None) -> Response:
+    async def _many(self, request: Request, type_: str | None) -> Response:
         body = await _body(request, event.BATCH_BYTES, "the batch")
-        batch = _decoded(_batch, body)
+        batch, _ = _decoded(_batch, body)
         source = self._source_of(_basic_key(request) or batch.writeKey)
         if not batch.batch:
             raise RequestError(400, "empty_batch", "batch holds no events", "batch")
         if len(batch.batch) > event.BATCH_EVENTS:
             detail = f"batch holds {len(batch.batch):,} events; the limit is {event.BATCH_EVENTS:,}"
             raise RequestError(400, "bad_request", detail, "batch")
-        arrival = self._arrival(request, source, None, batch)
+        arrival = self._arrival(request, source, type_, batch)
         good: list[Accepted] = []
         bad: list[tuple[int, bytes, Rejection]] = []
         for index, item in enumerate(batch.batch):
-            result = _sized(item) or accept(item, arrival)
+            result = _unfit(bytes(item)) or accept(item, arrival)
             if isinstance(result, Accepted):
                 good.append(result)
             else:
@@ -145,7 +146,7 @@ class Ingest:
         rejected = [{"index": index, "reason": each.reason, "detail": each.detail} for index, _, each in bad]
         return Response(_json({"success": True, "rejected": rejected}), media_type="application/json", headers=_CORS)
 
-    def _source_of(self, key: str) -> Source:
+    def _source_of(self, key: str | None) -> Source:
         if not key:
             raise RequestError(
                 401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey"
@@ -214,6 +215,13 @@ async def _preflight(request: Request) -> Response:
     return Response(status_code=204, headers=_PREFLIGHT)
 
 
+async def _unknown(request: Request) -> Response:
+    """Answer what is not there in the form that a Tracking API client reads."""
+    path = f"/v1/{request.path_params['path'][:100]}"
+    detail = f"there is no {request.method} {path}; POST to /v1/track, /v1/batch and so on"
+    return _refused(404, [Rejection("not_found", detail)])
+
+
 async def _body(request: Request, limit: int, what: str) -> bytes:
     """Read the body, unzipped, and stop as soon as it is too large in either form."""
     encoding = request.headers.get("content-encoding", "identity").lower()
@@ -238,18 +246,40 @@ def _unzipped(body: bytes, limit: int, what: str) -> bytes:
         raise RequestError(400, "bad_request", "content-encoding says gzip, but the body is not gzip") from None
     if len(plain) > limit:
         raise RequestError(400, "bad_request", f"{what} is too large; the limit is {limit:,} bytes")
+    if not unzip.eof:
+        raise RequestError(400, "bad_request", "the gzip body is cut off before its end")
+    if unzip.unused_data:
+        # What follows would be lost without a word.
+        raise RequestError(400, "bad_request", "the gzip body goes on after its end; send one gzip member")
     return plain
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> tuple[T, bytes]:
+    """Parse the body; return also the body that was parsed, which is a mended one where it held halves of characters."""
+    if not body:
+        raise RequestError(400, "bad_request", "the body is empty; expected a JSON object")
     try:
         # Raw pieces are passed on unparsed, so that they are UTF-8 is checked here, once.
         body.decode()
-        return decoder.decode(body)
+        return _parsed(decoder, body)
     except msgspec.ValidationError as error:
         raise RequestError(400, "bad_request", f"the body does not have the right form: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise RequestError(400, "bad_request", "the body is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(400, "bad_request", f"the body is not valid JSON: {error}") from None
+
+
+def _parsed(decoder: msgspec.json.Decoder[T], body: bytes) -> tuple[T, bytes]:
+    try:
+        return decoder.decode(body), body
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        mended = wellformed.mended(body)
+        if mended == body:
+            raise
+        return decoder.decode(mended), mended
 
 
 def _basic_key(request: Request) -> str:
@@ -264,11 +294,13 @@ def _basic_key(request: Request) -> str:
         raise RequestError(401, "unknown_source", "the Authorization header is not valid Basic auth") from None
 
 
-def _sized(item: Raw) -> Rejection | None:
-    size = len(memoryview(item))
-    if size <= event.EVENT_BYTES:
-        return None
-    return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {event.EVENT_BYTES:,}")
+def _unfit(item: bytes) -> Rejection | None:
+    size = len(item)
+    if size > event.EVENT_BYTES:
+        return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {event.EVENT_BYTES:,}")
+    if wellformed.levels(item) > wellformed.LEVELS:
+        return Rejection("bad_request", f"the event is nested more than {wellformed.LEVELS} levels deep")
+    return None
 
 
 def _check_growth(accepted: Sequence[Accepted]) -> None:
