@@ -11,7 +11,7 @@ import sys
 import typer
 
 from midstream.cli import configuration, deliveries, demo, events, folder, functions, serve
-from midstream.errors import ConfigError, MidstreamError, Unavailable
+from midstream.errors import ConfigError, MidstreamError, RequestError, Unavailable
 
 app = typer.Typer(
     name="midstream",
@@ -39,6 +39,8 @@ def main() -> None:
         _leave(78, error)
     except Unavailable as error:
         _leave(69, error)
+    except RequestError as error:
+        _leave(77 if error.status in (401, 403) else 1, error)
     except MidstreamError as error:
         _leave(1, error)
     except BrokenPipeError:

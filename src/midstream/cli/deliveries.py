@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -38,7 +38,7 @@ def deliveries(
     Example: midstream deliveries --destination warehouse --reason bad_request --since 6h
     """
     config = configured(data_dir=data_dir)
-    start = datetime.now(UTC) - _span(since)
+    start = _ago(since)
     rows, kept, names = asyncio.run(_read(config, destination, reason, start, samples=samples or reason is not None))
     if as_json:
         put(
@@ -69,11 +69,14 @@ async def _read(
         return rows, kept, names
 
 
-def _span(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d+)([smhdw])", text.strip())
+def _ago(span: str) -> datetime:
+    match = re.fullmatch(r"(\d+)([smhdw])", span.strip())
     if not match:
-        raise typer.BadParameter(f"{text!r} is not a time span; write 30m, 6h or 2d", param_hint="--since")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        raise typer.BadParameter(f"{span!r} is not a time span; write 30m, 6h or 2d", param_hint="--since")
+    try:
+        return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except (OverflowError, ValueError):  # longer than there is a calendar for
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _named(row: CountRow, names: dict[str, str]) -> dict[str, object]:
@@ -113,14 +116,14 @@ def _show(sample: Sample, names: dict[str, str]) -> None:
     body = sample.body
     if body.get("detail"):
         _say(f"   {body['detail']}")
-    error = body.get("error") or {}
-    if error.get("line"):
+    error = body.get("error")
+    if isinstance(error, dict) and error.get("line"):
         _say(f"   {error['name']} at line {error['line']}, column {error['column']}")
     if body.get("nextAttemptAt"):
         _say(f"   next attempt at {body['nextAttemptAt']}")
-    for log in body.get("logs") or ():
+    for log in _listed(body, "logs"):
         _say(f"   {log['level']}: {log['message']}")
-    for each in body.get("requests") or ():
+    for each in _listed(body, "requests"):
         answer = each["status"] or each["error"]
         _say(f"   {each['method']} {each['url']} → {answer} in {each['duration_ms']:.0f} ms")
         for name in ("request_body", "response_body"):
@@ -128,6 +131,15 @@ def _show(sample: Sample, names: dict[str, str]) -> None:
                 _say(f"     {name.removesuffix('_body')}: {each[name]}")
     event = body.get("event")
     _say(f"   event: {event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)}")
+
+
+def _listed(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a part that is a list; where a secret made it unreadable as one, say it as the text it is."""
+    part = body.get(name) or []
+    if isinstance(part, str):
+        _say(f"   {name}: {part}")
+        return []
+    return list(part)
 
 
 def _say(text: str) -> None:

@@ -6,23 +6,22 @@ import asyncio
 import base64
 import contextlib
 import json
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_log, opened_sessions, say, shown
+from midstream.cli.reading import events_of
 from midstream.config import Config
 from midstream.control import lookup
 from midstream.domain.attempt import Attempt, read
 from midstream.domain.event import BATCH_BYTES, iso
-from midstream.domain.http import NoAnswer, Outbound
+from midstream.domain.http import Answer, NoAnswer, Outbound
 from midstream.egress import Egress
-from midstream.errors import Invalid, Unavailable
+from midstream.errors import Invalid, RequestError, Unavailable
 from midstream.log import ConsumerGone, Log, Pull
 
 app = typer.Typer(help="Send events.", no_args_is_help=True)
@@ -52,8 +51,9 @@ def send(
     Example: midstream events send orders.ndjson --write-key wk_…
     """
     config = configured()
-    events = list(_parsed(file))
-    taken, refused = asyncio.run(_send(url or f"http://{config.host}:{config.port}", write_key, events))
+    events = events_of(file)
+    base = (url or f"http://{config.host}:{config.port}").rstrip("/")
+    taken, refused = asyncio.run(_send(base, write_key, events))
     typer.echo(f"{taken} taken, {len(refused)} refused")
     for line in refused[:20]:
         say(line)
@@ -116,38 +116,24 @@ async def _post(egress: Egress, request: Outbound) -> dict[str, Any]:
         answer = await egress.send(request)
         if isinstance(answer, NoAnswer):
             raise Unavailable(f"cannot reach midstream at {request.url}: {answer.message}")
-        if answer.status in (429, 503) and attempt < _TRIES - 1:
+        if answer.status not in (429, 503):
+            return _understood(answer)
+        if attempt < _TRIES - 1:
             await asyncio.sleep(float(answer.header("retry-after") or 1))
-            continue
-        found: dict[str, Any] = json.loads(answer.body) if answer.body else {}
-        if answer.status == 200:
-            return found
-        details = "; ".join(str(each.get("detail")) for each in found.get("errors", []))
-        raise Invalid(f"midstream answered {answer.status}: {details or answer.reason}")
     raise Unavailable("midstream is too busy to take events")
 
 
-def _parsed(name: str) -> Iterator[dict[str, Any]]:
+def _understood(answer: Answer) -> dict[str, Any]:
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"cannot be read: {error}", name) from None
-    try:
-        whole = json.loads(text)
-        values = whole if isinstance(whole, list) else [whole]
+        found = json.loads(answer.body)
     except ValueError:
-        values = [_line(name, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for number, value in enumerate(values, 1):
-        if not isinstance(value, dict):
-            raise Invalid(f"event {number} is not a JSON object", name)
-        yield value
-
-
-def _line(name: str, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise Invalid(f"line {number} is not valid JSON: {error}", name) from None
+        found = None
+    if not isinstance(found, dict) or "success" not in found:
+        raise Invalid(f"{answer.url} answered {answer.status}, but not as midstream does; check --url")
+    if answer.status == 200:
+        return found
+    details = "; ".join(str(each.get("detail")) for each in found.get("errors", [])) or answer.reason
+    raise RequestError(answer.status, "refused", f"midstream answered {answer.status}: {details}")
 
 
 async def _tail(config: Config, destination: str | None, *, as_json: bool) -> None:
@@ -155,18 +141,20 @@ async def _tail(config: Config, destination: str | None, *, as_json: bool) -> No
         names = {each.id: each.slug for each in await lookup.destinations(sessions)}
     wanted = id_of(destination, names)
     async with opened_log(config) as log:
-        say("Waiting for events. Ctrl-C ends.")
-        async for attempt in follow(log):
+        async for attempt in follow(log, begun=lambda: say("Waiting for events. Ctrl-C ends.")):
             if wanted is None or attempt.destination_id == wanted:
                 typer.echo(json.dumps(msgspec.to_builtins(attempt)) if as_json else row(attempt, names))
 
 
-async def follow(log: Log) -> AsyncIterator[Attempt]:
-    """Yield what becomes of each event from now on."""
+async def follow(log: Log, *, begun: Callable[[], None] | None = None) -> AsyncIterator[Attempt]:
+    """Yield what becomes of each event from now on; `begun` is called when nothing is missed any more."""
     after: int | None = None
     while True:
         pull = Pull(log, "OUTCOMES", await log.ensure_reader("OUTCOMES", after=after), batch=200)
         await pull.start()
+        if begun:
+            begun()
+            begun = None
         try:
             while True:
                 for message in await pull.get(200):

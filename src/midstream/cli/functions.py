@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +13,11 @@ import msgspec
 import typer
 
 from midstream.cli.options import AsJson, configured, put, say
+from midstream.cli.reading import events_of, object_of, text_of
 from midstream.config import Config
 from midstream.domain.function import ErrorInfo, FunctionSpec
 from midstream.domain.preview import result_of
+from midstream.domain.wellformed import mended
 from midstream.egress import Egress
 from midstream.errors import Invalid
 from midstream.runtime import Check, Pool
@@ -41,7 +42,7 @@ def check(file: File, as_json: AsJson = False) -> None:
     Example: midstream functions check mask.js
     """
     config = configured()
-    found = asyncio.run(_check(config, _text(file)))
+    found = asyncio.run(_check(config, text_of(str(file))))
     fault = _fault(file, found)
     if as_json:
         put({"handlers": found.handlers, "error": msgspec.to_builtins(found.error)})
@@ -64,12 +65,12 @@ def test(
     """
     config = configured()
     events = _events(event)
-    spec = FunctionSpec("test", "test", _text(file), _settings(settings))
+    spec = FunctionSpec("test", "test", text_of(str(file)), object_of(str(settings), "settings") if settings else {})
     checked, results = asyncio.run(_run(config, spec, events))
     fault = _fault(file, checked)
     if as_json:
         put({"results": results})
-    else:
+    elif not fault:  # the fault is each event's result
         for result in results:
             _show(result)
     if fault:
@@ -113,34 +114,10 @@ def _place(error: ErrorInfo) -> str:
 
 
 def _events(name: str) -> list[bytes]:
-    text = sys.stdin.read() if name == "-" else _text(Path(name))
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise Invalid(f"not valid JSON: {error}", name) from None
-    events = found if isinstance(found, list) else [found]
-    if not events or not all(isinstance(each, dict) for each in events):
-        raise Invalid("expected one event (a JSON object) or an array of them", name)
-    return [json.dumps(each, ensure_ascii=False).encode() for each in events]
-
-
-def _settings(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        found = json.loads(_text(path))
-    except ValueError as error:
-        raise Invalid(f"not valid JSON: {error}", str(path)) from None
-    if not isinstance(found, dict):
-        raise Invalid("expected a JSON object of settings", str(path))
-    return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"cannot be read: {error}", str(path)) from None
+    events = events_of(name)
+    if not events:
+        raise Invalid("there is no event in it; expected a JSON object, an array of them, or one a line", name)
+    return [mended(json.dumps(each).encode()) for each in events]
 
 
 def _show(result: dict[str, Any]) -> None:

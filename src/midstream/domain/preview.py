@@ -9,6 +9,7 @@ import msgspec
 from midstream.domain.event import head, iso
 from midstream.domain.function import Ending, Invocation, LogLine, Request, outcome_of
 from midstream.domain.outcome import Filtered, Retrying
+from midstream.domain.wellformed import mended
 
 
 def result_of(event: bytes, invocation: Invocation) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def result_of(event: bytes, invocation: Invocation) -> dict[str, Any]:
         "outcome": name,
         "discardReason": getattr(outcome, "reason", None),
         "message": getattr(outcome, "detail", None),
-        "event": msgspec.json.decode(invocation.event) if invocation.event is not None else None,
+        "event": _event(invocation.event) if invocation.event is not None else None,
         "logs": [_log(line) for line in invocation.logs],
         "requests": [_request(each) for each in invocation.requests],
         "error": {
@@ -38,6 +39,13 @@ def result_of(event: bytes, invocation: Invocation) -> dict[str, Any]:
 
 
 _NAMES = {Filtered: "filtered", Retrying: "retry"}
+
+
+def _event(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(mended(raw))
+    except (msgspec.DecodeError, RecursionError):  # JavaScript writes what others do not read, such as 1,000 levels
+        return raw.decode("utf-8", "replace")
 
 
 def _log(line: LogLine) -> dict[str, Any]:
