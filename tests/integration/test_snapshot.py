@@ -102,11 +102,12 @@ async def test_settings_are_in_the_clear_and_what_to_hide_is_named(world: World)
         "shared_secret": "d3st",
         "secret_headers": {"Authorization": "Bearer t0ken"},
     }
-    assert destination.secrets == ("Bearer t0ken", "d3st")
+    # What one of them was told, another may print: all hide what any of them knows.
+    assert destination.secrets == ("Bearer t0ken", "d3st", "s4lt")
     [instance] = destination.instances
     assert instance.spec is not None
     assert instance.spec.settings == {"salt": "s4lt", "fields": ["email"]}
-    assert instance.spec.secrets == ("s4lt",)
+    assert instance.spec.secrets == destination.secrets
     assert await holds_secrets(world.sessions)
 
 
@@ -168,7 +169,7 @@ async def test_a_setting_that_becomes_sensitive_is_sealed_with_the_deploy(world:
     [found] = (await load(world.sessions, world.vault)).destinations[world.destination].instances
     assert found.spec is not None
     assert found.spec.settings == {"salt": "s4lt", "fields": ["email"]}
-    assert found.spec.secrets == ("email", "s4lt")
+    assert {"email", "s4lt"} <= set(found.spec.secrets)
 
 
 async def test_a_version_that_requires_more_is_not_deployed_without_it(world: World) -> None:

@@ -88,11 +88,11 @@ async def test_a_redirect_is_not_followed(connect: Connect, receiver: Receiver) 
     assert len(receiver.requests) == 1
 
 
-async def test_a_loopback_url_is_discarded_as_blocked(connect: Connect, receiver: Receiver) -> None:
+async def test_a_loopback_url_is_blocked_and_waits_for_an_operator(connect: Connect, receiver: Receiver) -> None:
     door = Egress()
     (sent,) = await connect(door=door).send(EVENTS[:1], IDS[:1])
     await door.close()
-    assert isinstance(sent.outcome, Discarded)
+    assert isinstance(sent.outcome, Retrying)
     assert sent.outcome.reason == "EBLOCKED"
     assert "egress_allow" in sent.outcome.detail
     assert receiver.requests == []

@@ -36,8 +36,8 @@ _CAPTURED = 4 * 1024
 _ANSWER_BYTES = 64 * 1024
 # What cannot have harmed and may go better next time (contract §2, segment.md §8.4).
 _WORTH_ANOTHER_TRY = frozenset({408, 423, 429})
-# Our own door's refusals: the same request would be refused again.
-_HOPELESS = frozenset({"EBLOCKED", "EINVAL"})
+# The same request would be refused again. An address our own door refuses is not among these: an operator can open it.
+_HOPELESS = frozenset({"EINVAL"})
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESERVED = frozenset(

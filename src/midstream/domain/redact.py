@@ -10,11 +10,14 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "••••"
 # A shorter value would be found in every text, and replacing it would tell more than it hides.
 SHORTEST = 4
+# A line of a longer secret is looked for by itself: who prints a key prints it line by line.
+_SHORTEST_LINE = 8
 # The same for a piece of Base64, which has lost what it shares with its neighbours.
 _SHORTEST_BASE64 = 6
 _UNESCAPED_BY_JAVASCRIPT = "!~*'()"  # encodeURIComponent leaves these, quote() does not
@@ -26,7 +29,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         # Half a surrogate pair has no bytes, hence no Base64 or URL form, and never reaches us as such.
         whole = (secret.encode(errors="replace").decode() for secret in secrets)
-        forms = {form for secret in whole if len(secret) >= SHORTEST for form in _forms(secret)}
+        forms = {form for secret in whole if len(secret) >= SHORTEST for form in (*_forms(secret), *_lines(secret))}
         longest_first = sorted(forms, key=len, reverse=True)
         self._longest = len(longest_first[0].encode()) if longest_first else 0
         # The look-ahead finds overlapping secrets too; each of them must go whole.
@@ -54,6 +57,21 @@ class Redactor:
             pieces += [data[at:start], MASK.encode()]
             at = end
         return b"".join([*pieces, data[at:]]) if pieces else data
+
+    def values(self, value: Any) -> Any:
+        """Return a JSON value without secrets in its strings, keys and numbers; all else is as it was."""
+        match value:
+            case str():
+                return self.text(value)
+            case int() | float() if not isinstance(value, bool):
+                shown = self.text(repr(value))
+                return value if shown == repr(value) else shown
+            case list() | tuple():
+                return [self.values(each) for each in value]
+            case dict():
+                return {self.text(name): self.values(each) for name, each in value.items()}
+            case _:
+                return value
 
     def head(self, data: bytes, limit: int) -> str:
         """Return about the first `limit` bytes as text without secrets, none of them cut in half at the end."""
@@ -84,9 +102,25 @@ def _forms(secret: str) -> Iterator[str]:
     yield quote(secret, safe="")
     yield quote(secret, safe=_UNESCAPED_BY_JAVASCRIPT)
     yield quote_plus(secret)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield from _escaped(secret)
     yield from _base64_forms(secret.encode())
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    """Yield what a secret looks like inside a JSON string, in one inside another one, and as Node prints a string."""
+    for ascii_only in (True, False):
+        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+    yield secret.replace("\\", "\\\\").replace("\n", "\\n").replace("'", "\\'")
+
+
+def _lines(secret: str) -> Iterator[str]:
+    lines = secret.splitlines()
+    for line in lines if len(lines) > 1 else ():
+        if len(line.strip()) >= _SHORTEST_LINE:
+            yield line.strip()
+            yield from _escaped(line.strip())
 
 
 def _base64_forms(secret: bytes) -> Iterator[str]:

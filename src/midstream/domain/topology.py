@@ -47,8 +47,9 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where events go. Settings are decrypted here and nowhere else; `secrets` are the values to hide.
+    """Where events go. Settings are decrypted here and nowhere else.
 
+    `secrets` are those of the destination and of all its functions: what one of them was told, another may print.
     Events accepted in [disabled_at, enabled_at) are not delivered: the destination was off then. `settings` is None when
     they cannot be decrypted.
     """

@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 
-from midstream.errors import LogUnavailable
+from midstream.errors import LogUnavailable, MidstreamError
 from midstream.log.client import Log
 
 # Caps of one message, measured to be where batching stops paying.
@@ -56,7 +56,7 @@ class Appender:
                 entries = self._take()
                 try:
                     await self._store(entries)
-                except LogUnavailable as error:
+                except MidstreamError as error:
                     _finish(entries, error)
                 else:
                     _finish(entries, None)
@@ -102,7 +102,7 @@ def _bodies(lines: Sequence[bytes]) -> list[bytes]:
     return [b"\n".join(body) for body in bodies]
 
 
-def _finish(entries: Sequence[_Entry], error: LogUnavailable | None) -> None:
+def _finish(entries: Sequence[_Entry], error: MidstreamError | None) -> None:
     for _, _, _, future in entries:
         if future.done():
             continue  # its caller went away

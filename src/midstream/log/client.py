@@ -18,7 +18,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from midstream.domain.event import iso
-from midstream.errors import LogUnavailable
+from midstream.errors import LogUnavailable, MidstreamError
 from midstream.telemetry import logger
 
 # The first line with the fixes to message schedules we rely on (recovery, drift).
@@ -267,6 +267,7 @@ class Log:
         A publish that timed out may still have landed, so each try carries the same `message_id` and the server drops
         repeats. Raises `LogUnavailable` when it cannot be said to be stored within `patience` seconds, or the log is full.
         """
+        self._check_size(payload)
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience
         sent = {"Nats-Msg-Id": message_id, **(headers or {})}
@@ -287,6 +288,13 @@ class Log:
                 raise LogUnavailable("the event log is full")
             _raise_for(answer, f"append to {subject}")
             return int(answer["seq"])
+
+    def _check_size(self, payload: bytes) -> None:
+        """Tell what can never be stored from a log that is away: trying again would not help."""
+        if len(payload) > self.client.max_payload:
+            raise MidstreamError(
+                f"a message of {len(payload):,} bytes is more than the log's {self.client.max_payload:,}"
+            )
 
     async def append_together(
         self, messages: Sequence[tuple[str, bytes, Mapping[str, str]]], *, patience: float = 5.0

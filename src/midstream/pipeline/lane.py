@@ -24,6 +24,8 @@ from midstream.telemetry import logger
 
 _KEEP = HOLD / 4  # seconds between signs of life for what is held longer than usual
 _PULL_MESSAGES = 100
+_ALONE_AFTER = 3  # deliveries of one message
+_LONGEST_PAUSE = 60.0  # seconds before a batch that fails is given back
 _BATCH_BYTES = 512 * 1024  # of messages made into one batch; a single larger message is one by itself
 
 
@@ -113,10 +115,15 @@ class Lane:
                 while stream == "EVENTS" and self._paused():
                     await asyncio.sleep(0.5)
                 messages, settled = self._hands.take(await pull.get(self._pace.events, _BATCH_BYTES))
-                if messages:
-                    self._begin_batch(messages, unpack, slots)
-                else:
+                # What came back again and again goes alone, so that its neighbours need not come back with it.
+                alone = [message for message in messages if message.deliveries > _ALONE_AFTER]
+                together = [message for message in messages if message.deliveries <= _ALONE_AFTER]
+                if not messages:
                     slots.release()
+                for number, batch in enumerate([*([together] if together else []), *([each] for each in alone)]):
+                    if number:
+                        await slots.acquire()
+                    self._begin_batch(batch, unpack, slots)
                 for message in settled:
                     await message.ack()
         finally:
@@ -140,8 +147,16 @@ class Lane:
             raise
         except Exception:  # noqa: BLE001 # the top of a loop that must go on
             # A bug of ours: nothing was settled, so the batch comes again.
-            logger().exception("a batch failed and comes again", destination=self._destination.id)
-            await asyncio.sleep(1.0)
+            first = messages[0]
+            logger().exception(
+                "a batch failed and comes again",
+                destination=self._destination.id,
+                stream=first.stream,
+                sequence=first.sequence,
+                messages=len(messages),
+                deliveries=first.deliveries,
+            )
+            await asyncio.sleep(min(2.0 ** (first.deliveries - 1), _LONGEST_PAUSE))
             await self._give_back(self._hands.let_go(messages))
 
     async def _deliver_and_settle(

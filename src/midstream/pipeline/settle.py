@@ -7,6 +7,8 @@ and samples written. Only when this returns may the batch be acked; if it raises
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,6 +31,7 @@ from midstream.pipeline.passage import Passage
 # Event Delivery keeps the last 20 of a destination and reason; more than these in a second would only push each other out.
 SAMPLES_A_SECOND = 20
 # Bounds of what one sample and one count may take in a log message, whatever the event or the function made of them.
+_SAMPLE_BYTES = 256 * 1024
 _SAMPLE_LOG_CHARACTERS = 16 * 1024
 _SAMPLE_REQUESTS = 20
 _SAMPLE_TEXT = 4096
@@ -86,8 +89,7 @@ class Settler:
 
     def _redactor_for(self, destination: Destination) -> Redactor:
         if self._redactor is None or self._redactor[0] is not destination:
-            of_functions = [secret for each in destination.instances if each.spec for secret in each.spec.secrets]
-            self._redactor = (destination, Redactor([*destination.secrets, *of_functions]))
+            self._redactor = (destination, Redactor(destination.secrets))
         return self._redactor[1]
 
     def _may_sample(self, reason: str) -> bool:
@@ -138,17 +140,11 @@ def _attempt(passage: Passage, destination: Destination, now: datetime) -> Attem
 
 
 def _sample(passage: Passage, destination: Destination, now: datetime, redactor: Redactor) -> Sample:
-    body: dict[str, Any] = {
-        "outcome": kind_of(passage.outcome),
-        "detail": _detail(passage)[:_SAMPLE_TEXT],
-        "exhausted": getattr(passage.outcome, "exhausted", False),
-        "nextAttemptAt": iso(passage.due) if passage.due else None,
-        "event": msgspec.Raw(passage.raw),
-        "error": _error(passage.invocations),
-        "logs": _logs(passage.invocations),
-        "requests": [*_requests(passage.invocations), *([passage.request] if passage.request else [])],
-        "versionIds": passage.versions,
-    }
+    try:
+        body = _body(passage, redactor)
+    except Exception:  # noqa: BLE001 # whatever an event or a function made of it: a sample may fail, its batch may not
+        telemetry.logger().exception("a sample could not be made", destination=destination.id)
+        body = {"outcome": kind_of(passage.outcome), "detail": "this sample could not be made; see the server's log"}
     return Sample(
         destination.id,
         destination.source_id,
@@ -158,18 +154,33 @@ def _sample(passage: Passage, destination: Destination, now: datetime, redactor:
         passage.head.type,
         passage.head.label[:_LABEL],
         passage.attempt,
-        {name: _shown(part, redactor) for name, part in body.items()},
+        body,
     )
 
 
-def _shown(part: object, redactor: Redactor) -> object:
-    """Redact a part as text, once, wherever in it a secret stands."""
-    redacted = redactor.data(_encode(part))
-    try:
-        return msgspec.json.decode(redacted)
-    except msgspec.DecodeError:
-        # A number that cannot be read (1e999), or a secret that stood outside quotes (1234): then it is shown as text.
-        return redacted.decode(errors="replace")
+def _body(passage: Passage, redactor: Redactor) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "outcome": kind_of(passage.outcome),
+        "detail": _detail(passage)[:_SAMPLE_TEXT],
+        "exhausted": getattr(passage.outcome, "exhausted", False),
+        "nextAttemptAt": iso(passage.due) if passage.due else None,
+        "error": _error(passage.invocations),
+        "logs": _logs(passage.invocations),
+        "requests": [*_requests(passage.invocations), *([passage.request] if passage.request else [])],
+        "versionIds": passage.versions,
+    }
+    # Value by value: in serialised form a secret may be escaped twice, or stand outside quotes and break the JSON.
+    redacted: dict[str, Any] = {name: redactor.values(part) for name, part in msgspec.to_builtins(body).items()}
+    redacted["event"] = redactor.values(json.loads(passage.raw, parse_int=_number, parse_float=_number))
+    size = len(_encode(redacted))
+    return redacted if size <= _SAMPLE_BYTES else redacted | {"logs": [], "requests": [], "cut": f"{size:,} bytes"}
+
+
+def _number(text: str) -> int | float | str:
+    """Read a number; one that is too large, which a client may well send, is shown as its text."""
+    if text.lstrip("-").isdigit():
+        return int(text) if len(text) < 19 else text
+    return number if math.isfinite(number := float(text)) else text
 
 
 def _requests(invocations: Sequence[Invocation]) -> list[Request]:

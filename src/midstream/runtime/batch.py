@@ -19,6 +19,8 @@ from midstream.runtime.protocol import ProtocolError, Status
 
 # What a batch's console lines and captured bodies may take of our memory, whatever its events' own limits add up to.
 _KEPT_BYTES = 32 * 1024 * 1024
+_KEPT_OF_REQUEST = 16 * 1024
+_KEPT_REQUESTS = 200  # of one invocation
 _LEVELS = frozenset({"log", "info", "warn", "error", "debug", "trace"})
 _RETURNED, _NOTHING = Status.RETURNED, Status.NOTHING
 _DONE = Ending.RETURNED
@@ -73,9 +75,10 @@ class Batch:
 
     def saw(self, index: int, asked: Asked) -> None:
         """Keep a request that begins."""
-        self.kept_bytes += min(len(asked.outbound.body or b""), 8192)
-        if self.kept_bytes <= _KEPT_BYTES:
-            self._of(index).requests.append(asked)
+        captured = self._of(index)
+        self.kept_bytes += min(asked.size, _KEPT_OF_REQUEST)
+        if self.kept_bytes <= _KEPT_BYTES and len(captured.requests) < _KEPT_REQUESTS:
+            captured.requests.append(asked)
 
     def saw_end(self, index: int, asked: Asked, redactor: Redactor, now: float) -> None:
         """Replace a request that was kept by what is to be shown of it, so that its body can go."""

@@ -23,7 +23,9 @@ Fetcher = Callable[[Outbound], Awaitable[Exchange]]
 
 REDIRECTS = 20  # the Fetch standard's
 CAPTURED_BYTES = 4 * 1024
-# Bodies of waiting requests are in our memory, not in the process's: so many responses' worth of it may be used.
+_CAPTURED_HEADERS = 64
+_CAPTURED_HEADER_BYTES = 1024
+# Waiting requests are in our memory, not in the process's: so many responses' worth of it may be used.
 _WAITING_RESPONSES = 8
 
 
@@ -35,13 +37,19 @@ class Asked:
     started: float
     exchange: Exchange | None = None
 
+    @property
+    def size(self) -> int:
+        """What the request takes of our memory while it is under way."""
+        headers = sum(len(name) + len(value) for name, value in self.outbound.headers)
+        return len(self.outbound.url) + headers + len(self.outbound.body or b"")
+
     def shown(self, redactor: Redactor, now: float) -> Request:
-        """Return it as captured: bodies cut, secrets replaced."""
+        """Return it as captured: all of it cut, secrets replaced."""
         exchange, outbound = self.exchange, self.outbound
         answer = exchange if isinstance(exchange, Answer) else None
         return Request(
             method=outbound.method,
-            url=redactor.text(outbound.url),
+            url=redactor.head(outbound.url.encode(), CAPTURED_BYTES),
             status=answer.status if answer else None,
             duration_ms=exchange.duration_ms if exchange else (now - self.started) * 1000,
             request_body=None if outbound.body is None else redactor.head(outbound.body, CAPTURED_BYTES),
@@ -63,7 +71,11 @@ def _why(exchange: Exchange | None, redactor: Redactor) -> str | None:
 
 
 def _headers(headers: Sequence[tuple[str, str]], redactor: Redactor) -> tuple[tuple[str, str], ...]:
-    return tuple((name, redactor.text(value)) for name, value in headers)
+    cut = _CAPTURED_HEADER_BYTES
+    return tuple(
+        (redactor.head(name.encode(), cut), redactor.head(value.encode(), cut))
+        for name, value in headers[:_CAPTURED_HEADERS]
+    )
 
 
 @dataclass(slots=True)
@@ -114,7 +126,7 @@ class Broker:
 
     async def _serve(self, id_: int, asked: Asked, redirect: str, when_done: Callable[[Asked], None]) -> None:
         try:
-            asked.exchange = exchange = _redirected(await self._sent(asked.outbound), redirect)
+            asked.exchange = exchange = _redirected(await self._sent(asked), redirect)
             self.reply(id_, protocol.answer(exchange, asked.outbound.url))
             when_done(asked)
         except Exception:  # the top of this task: nobody awaits it, and the handler must not wait for ever
@@ -123,14 +135,14 @@ class Broker:
         finally:
             self._tasks.pop(id_, None)
 
-    async def _sent(self, outbound: Outbound) -> Exchange:
-        size = len(outbound.body or b"")
+    async def _sent(self, asked: Asked) -> Exchange:
+        size = asked.size
         if self._waiting_bytes + size > _WAITING_RESPONSES * self.limits.fetch_response_bytes:
-            return NoAnswer("ENOBUFS", "the bodies of this function's waiting requests are too large together", 0.0)
+            return NoAnswer("ENOBUFS", "this function's waiting requests are too large together", 0.0)
         self._waiting_bytes += size
         try:
             async with self._free:
-                return await self.fetch(outbound)
+                return await self.fetch(asked.outbound)
         finally:
             self._waiting_bytes -= size
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, exists, or_, select
@@ -111,6 +112,7 @@ def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault | 
     else:
         settings = row.settings | opened
         hidden = tuple(sorted(set(strings(opened.values()))))
+    every = tuple(sorted({*hidden, *(secret for each in chain if each.spec for secret in each.spec.secrets)}))
     return Destination(
         id=row.id,
         source_id=row.source_id,
@@ -121,10 +123,14 @@ def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault | 
         enabled_at=row.enabled_at,
         disabled_at=row.disabled_at,
         settings=settings,
-        secrets=hidden,
-        instances=tuple(chain),
+        secrets=every,
+        instances=tuple(_hiding(each, every) for each in chain),
         fault=fault,
     )
+
+
+def _hiding(instance: Instance, secrets: tuple[str, ...]) -> Instance:
+    return replace(instance, spec=replace(instance.spec, secrets=secrets)) if instance.spec else instance
 
 
 def strings(values: Iterable[Any]) -> Iterator[str]:

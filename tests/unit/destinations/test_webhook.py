@@ -39,15 +39,14 @@ def test_any_other_answer_is_final(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ECERT"]
+    "code", ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ECERT", "EBLOCKED"]
 )
 def test_a_destination_that_cannot_be_reached_is_retried_under_the_errno(code: str) -> None:
     assert outcome_of(NoAnswer(code, "why", 1.0)) == Retrying(code, "why", Stage.FAILED)
 
 
-@pytest.mark.parametrize("code", ["EBLOCKED", "EINVAL"])
-def test_what_our_own_door_refuses_is_final(code: str) -> None:
-    assert outcome_of(NoAnswer(code, "why", 1.0)) == Discarded(code, "why", Stage.FAILED)
+def test_a_request_that_cannot_be_made_at_all_is_final() -> None:
+    assert outcome_of(NoAnswer("EINVAL", "why", 1.0)) == Discarded("EINVAL", "why", Stage.FAILED)
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,10 @@ async def test_secrets_are_hidden_in_every_part_of_a_sample() -> None:
     assert "planted-secret" not in json.dumps(record.samples[0].body)
 
 
-async def test_an_event_with_a_number_beyond_reading_is_sampled_as_text() -> None:
+async def test_a_number_beyond_reading_is_sampled_as_its_text() -> None:
     failed = passage(FAILED, raw=b'{"type":"track","properties":{"x":1e999,"key":"planted-secret"}}')
     record, _ = await settled(failed)
-    assert record.samples[0].body["event"] == '{"type":"track","properties":{"x":1e999,"key":"••••"}}'
+    assert record.samples[0].body["event"] == {"type": "track", "properties": {"x": "1e999", "key": "••••"}}
     assert record.samples[0].body["detail"] == "why"
 
 
@@ -123,7 +123,34 @@ async def test_a_secret_that_is_a_number_is_hidden_outside_of_quotes_too() -> No
     failed = passage(FAILED, raw=b'{"type":"track","properties":{"pin":1234,"x":null}}')
     await Settler(FakeLog(), notes).settle([failed], destination, batch_id="EVENTS-1")  # type: ignore[arg-type] # fakes
     [record] = read(b"\n".join(notes.lines))
-    assert record.samples[0].body["event"] == '{"type":"track","properties":{"pin":••••,"x":••••}}'
+    assert record.samples[0].body["event"] == {"type": "track", "properties": {"pin": "••••", "x": None}}
+
+
+async def test_a_secret_of_several_lines_is_hidden_however_often_it_was_escaped() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----"
+    destination, notes = replace(DESTINATION, secrets=(key,)), FakeNotes()
+    twice = json.dumps({"request": json.dumps({"key": key})})
+    request = Request("POST", "https://example.com", 422, 1.0, twice, twice)
+    inspected = "{\n  KEY: '-----BEGIN KEY-----\\n' +\n    'MIIEvQIBADANBg\\n' +\n    'kqhkiG9w0BAQEF\\n' +\n    '-----END KEY-----'\n}"
+    failed = passage(
+        FAILED, invocations=[bug(logs=[LogLine("log", inspected, NOW)], requests=[request])], request=request
+    )
+    await Settler(FakeLog(), notes).settle([failed], destination, batch_id="EVENTS-1")  # type: ignore[arg-type] # fakes
+    assert "MIIEvQIBADANBg" not in b"".join(notes.lines).decode()
+    assert "BEGIN KEY" not in b"".join(notes.lines).decode()
+
+
+async def test_requests_with_endless_urls_make_a_small_sample() -> None:
+    requests = [Request("GET", "https://example.com/" + "a" * 4_000_000, 200, 1.0)] * 20
+    record, _ = await settled(passage(FAILED, invocations=[bug(requests=requests)]))
+    assert len(json.dumps(record.samples[0].body)) < 300_000
+    assert "cut" in record.samples[0].body
+
+
+async def test_a_sample_that_cannot_be_made_does_not_stop_its_batch() -> None:
+    record, _ = await settled(passage(FAILED, raw=b"not json"), passage(Delivered()))
+    assert [each.outcome for each in record.attempts] == ["discarded", "delivered"]
+    assert "could not be made" in record.samples[0].body["detail"]
 
 
 async def test_retries_are_stored_in_groups_of_one_due_time() -> None:
