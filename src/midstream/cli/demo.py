@@ -48,7 +48,7 @@ def demo(
     """
     data_dir = keep or Path(tempfile.mkdtemp(prefix="midstream-demo-"))
     try:
-        asyncio.run(_demo(configured(data_dir=data_dir, port=port), rate))
+        asyncio.run(_demo(configured("supervisor", data_dir=data_dir, port=port), rate))
     finally:
         if keep is None:
             shutil.rmtree(data_dir, ignore_errors=True)

@@ -26,10 +26,14 @@ DataDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def configured(**flags: Any) -> Config:
-    """Load the configuration with these flags on top, and set up logging on stderr."""
+def configured(process: str = "cli", **flags: Any) -> Config:
+    """Load the configuration with these flags on top, and set up logging on stderr as `process`.
+
+    A command that answers and leaves says itself what went wrong; the log of its parts would only be in the way.
+    """
     config = load({name: str(value) if isinstance(value, Path) else value for name, value in flags.items()})
-    telemetry.configure(config.log_level, config.log_format, "cli")
+    level = "error" if process == "cli" and config.log_level != "debug" else config.log_level
+    telemetry.configure(level, config.log_format, process)
     return config
 
 

@@ -29,7 +29,7 @@ def serve(
     """
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is not one of {', '.join(ROLES)}", param_hint="--role")
-    asyncio.run(_serve(configured(workers=workers, host=host, port=port, data_dir=data_dir), role))
+    asyncio.run(_serve(configured("supervisor", workers=workers, host=host, port=port, data_dir=data_dir), role))
 
 
 def migrate_command(data_dir: DataDir = None) -> None:
