@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from midstream.domain.function import Ending, ErrorInfo, Invocation, Limits, LogLine, Request
 from midstream.domain.redact import Redactor
+from midstream.domain.wellformed import mended
 from midstream.runtime import protocol
 from midstream.runtime.faults import Cause, error_info
 from midstream.runtime.fetching import Asked
@@ -21,6 +22,7 @@ from midstream.runtime.protocol import ProtocolError, Status
 _KEPT_BYTES = 32 * 1024 * 1024
 _KEPT_OF_REQUEST = 16 * 1024
 _KEPT_REQUESTS = 200  # of one invocation
+_HALF = b"\\ud"
 _LEVELS = frozenset({"log", "info", "warn", "error", "debug", "trace"})
 _RETURNED, _NOTHING = Status.RETURNED, Status.NOTHING
 _DONE = Ending.RETURNED
@@ -124,7 +126,9 @@ class _Reader:
     def read(self, line: bytes, ms: float) -> Invocation:
         status = line[0] if line else -1
         if status == _RETURNED and len(line) - 1 <= self.limits.event_bytes:
-            return Invocation(_DONE, line[1:], duration_ms=ms)
+            event = line[1:]
+            # JavaScript may cut an emoji in half and write the half; strict receivers refuse the whole body for it.
+            return Invocation(_DONE, mended(event) if _HALF in event else event, duration_ms=ms)
         if status == _NOTHING:
             return Invocation(Ending.NOTHING, duration_ms=ms)
         ending, error = self._failure(status, line[1:])

@@ -188,3 +188,14 @@ async def test_each_invocation_says_how_long_it_took(run: Runner) -> None:
     slow, quick = await run(code, event(slow=True), event())
     assert slow.duration_ms >= 49
     assert quick.duration_ms < slow.duration_ms
+
+
+async def test_half_an_emoji_becomes_a_replacement_character_instead_of_json_nobody_takes(run: Runner) -> None:
+    (one,) = await run("onTrack = (e) => ({...e, title: '🦀'.slice(0, 1), whole: '🦀', text: '\\\\ud83e'})", event())
+    assert one.event is not None
+    assert json.loads(one.event) == {
+        "type": "track",
+        "title": "\N{REPLACEMENT CHARACTER}",
+        "whole": "🦀",
+        "text": "\\ud83e",
+    }
