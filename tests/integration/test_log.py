@@ -204,6 +204,21 @@ async def test_a_log_that_is_gone_is_said_to_be_within_its_patience(tmp_path: Pa
                 await events.put("events.src_1", [b"x"])
 
 
+async def test_what_waits_behind_a_stuck_append_waits_no_longer_than_its_own_patience(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (server, log):
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        events = Appender(log, queue_bytes=1 << 20, patience=1.0)
+        first = events.put("events.src_1", [b"1"])
+        await asyncio.sleep(0.5)  # so that the second one comes while the first is stuck; nothing is waited for
+        second = events.put("events.src_1", [b"2"])
+        started = asyncio.get_running_loop().time()
+        results = await asyncio.gather(first, second, return_exceptions=True)
+        assert all(isinstance(result, LogUnavailable) for result in results)
+        # Without the bound it would wait out the first one's second and then one of its own.
+        assert asyncio.get_running_loop().time() - started < 1.4
+
+
 async def test_a_data_dir_has_one_midstream(tmp_path: Path) -> None:
     lock = DataDirLock.take(tmp_path)
     code = "import sys; from pathlib import Path; from midstream.log.server import DataDirLock; DataDirLock.take(Path(sys.argv[1]))"

@@ -62,7 +62,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
 
         routes = [*operations.routes(ready, lambda: _pending(log)), *home.routes(lambda: follower.snapshot)]
         if orders.ingest:
-            ingest = Ingest(lambda: follower.snapshot, events, notes, timeout=config.ingest_timeout)
+            ingest = Ingest(lambda: follower.snapshot, events, notes)
             routes = [*ingest.routes(), *routes]
         # No request is let in before there is a configuration to judge it by: a 401 must mean an unknown write key.
         waiting = asyncio.create_task(follower.ready.wait())

@@ -257,7 +257,7 @@ def _stamp(fields: dict[str, Any], known: _Known, arrival: Arrival) -> None:
 def iso(moment: datetime) -> str:
     """Write a time as Segment does: UTC, milliseconds, Z."""
     # msgspec writes microseconds, or none where they are 0, and does it in a twentieth of what isoformat takes.
-    written = _json.encode(moment.astimezone(UTC)).decode()
+    written = _json.encode(moment if moment.tzinfo is UTC else moment.astimezone(UTC)).decode()
     return f"{written[1:24]}Z" if moment.microsecond else f"{written[1:20]}.000Z"
 
 
@@ -266,6 +266,8 @@ def _moment(value: object) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
+        if parsed.tzinfo is UTC:
+            return parsed
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

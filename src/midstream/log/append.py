@@ -19,11 +19,16 @@ MESSAGE_LINES = 1000
 # From this many subjects on, one atomic batch beats a publish each (3 fsyncs against one a subject).
 SUBJECTS_FOR_ATOMIC = 8
 
-_Entry = tuple[str, Sequence[bytes], int, "asyncio.Future[None]"]
+# Subject, lines, their size, when they must be stored, and who waits for it.
+_Entry = tuple[str, Sequence[bytes], int, float, "asyncio.Future[None]"]
 
 
 class Appender:
-    """Appends lines to subjects of one stream. `queue_bytes` bounds what waits; above it callers are refused."""
+    """Appends lines to subjects of one stream.
+
+    `queue_bytes` bounds what waits; above it callers are refused. `patience` is how many seconds lines may take from `put`
+    until they are on disk.
+    """
 
     def __init__(self, log: Log, *, queue_bytes: int, patience: float) -> None:
         self._log = log
@@ -38,8 +43,9 @@ class Appender:
         size = sum(map(len, lines))
         if self._bytes + size > self._queue_bytes and self._waiting:
             raise LogUnavailable("too many events are waiting for the event log")
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((subject, lines, size, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((subject, lines, size, loop.time() + self._patience, future))
         self._bytes += size
         if self._task is None:
             self._task = asyncio.create_task(self._flush())
@@ -60,7 +66,7 @@ class Appender:
                     _finish(entries, error)
                 else:
                     _finish(entries, None)
-                self._bytes -= sum(size for _, _, size, _ in entries)
+                self._bytes -= sum(entry[2] for entry in entries)
         finally:
             self._task = None
 
@@ -74,19 +80,21 @@ class Appender:
         return entries
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
+        # What has waited longest sets the time for all that go with it; a last try is always made.
+        patience = max(min(entry[3] for entry in entries) - asyncio.get_running_loop().time(), 0.1)
         by_subject: dict[str, list[bytes]] = {}
-        for subject, lines, _, _ in entries:
+        for subject, lines, *_ in entries:
             by_subject.setdefault(subject, []).extend(lines)
         messages: list[tuple[str, bytes, dict[str, str]]] = [
             (subject, body, {}) for subject, lines in by_subject.items() for body in _bodies(lines)
         ]
         if SUBJECTS_FOR_ATOMIC <= len(messages) <= 1000 and len(by_subject) > 1:
-            await self._log.append_together(messages, patience=self._patience)
+            await self._log.append_together(messages, patience=patience)
             return
         # A message after the first may fail and leave the earlier ones stored: the sender is told to come again, and
         # what was stored already is then there twice, never lost.
         for subject, body, _ in messages:
-            await self._log.append(subject, body, message_id=uuid.uuid4().hex, patience=self._patience)
+            await self._log.append(subject, body, message_id=uuid.uuid4().hex, patience=patience)
 
 
 def _bodies(lines: Sequence[bytes]) -> list[bytes]:
@@ -103,7 +111,7 @@ def _bodies(lines: Sequence[bytes]) -> list[bytes]:
 
 
 def _finish(entries: Sequence[_Entry], error: MidstreamError | None) -> None:
-    for _, _, _, future in entries:
+    for *_, future in entries:
         if future.done():
             continue  # its caller went away
         if error is None:

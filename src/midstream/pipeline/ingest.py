@@ -6,7 +6,6 @@ after the log said that they are on disk.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -19,6 +18,7 @@ from typing import TypeVar
 import msgspec
 import uuid_utils
 from msgspec import Raw
+from prometheus_client import Counter as Counted
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -69,31 +69,34 @@ _keyed = msgspec.json.Decoder(_Keyed)
 class Ingest:
     """The Tracking API's handlers. `events` appends to EVENTS, `notes` to OUTCOMES; `snapshot` is asked at each request."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], events: Appender, notes: Appender, *, timeout: float) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], events: Appender, notes: Appender) -> None:
         self._snapshot = snapshot
         self._events = events
         self._notes = notes
-        self._timeout = timeout
         self._hashes: dict[str, str] = {}
+        self._received: dict[
+            tuple[str, str], Counted
+        ] = {}  # by source and type: finding a metric costs more than counting
 
     def routes(self) -> list[Route]:
         """Return the routes of contract §4.1."""
-        singles = {name: name for name in event.TYPES} | event.SHORT_FORMS
-        routes = [
-            Route(f"/v1/{path}", self._endpoint(self._single, type_), methods=["POST"])
-            for path, type_ in singles.items()
+        # One route and a look-up: Starlette tries routes one after the other, and this is the busiest path of all.
+        return [
+            Route("/v1/{path}", self._endpoint(), methods=["POST"]),
+            Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]),
+            Route("/v1/{path:path}", _unknown, methods=["GET", "POST"]),
         ]
-        routes += [
-            Route(f"/v1/{path}", self._endpoint(self._many, None), methods=["POST"])
-            for path in ("batch", "b", "import")
-        ]
-        routes.append(Route("/v1/m", _ignored, methods=["POST"]))
-        routes.append(Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]))
-        routes.append(Route("/v1/{path:path}", _unknown, methods=["GET", "POST"]))
-        return routes
 
-    def _endpoint(self, handle: _Handle, type_: str | None) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self) -> Callable[[Request], Awaitable[Response]]:
+        singles = {name: name for name in event.TYPES} | event.SHORT_FORMS
+        handlers: dict[str, tuple[_Handle, str | None]] = {
+            path: (self._single, type_) for path, type_ in singles.items()
+        }
+        handlers |= dict.fromkeys(("batch", "b", "import"), (self._many, None))
+        handlers["m"] = (_ignored, None)
+
         async def endpoint(request: Request) -> Response:
+            handle, type_ = handlers.get(request.path_params["path"], (_unknown, None))
             try:
                 return await handle(request, type_)
             except RequestError as error:
@@ -179,15 +182,14 @@ class Ingest:
         )
 
     async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
-        future = self._events.put(f"events.{source.id}", [each.raw for each in accepted])
-        try:
-            async with asyncio.timeout(self._timeout):
-                await asyncio.shield(future)
-        except TimeoutError:
-            # It may still be stored; the sender comes again with the same messageId, so that is a repeat, not a loss.
-            raise LogUnavailable("the event log did not answer in time") from None
+        # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
+        # a loss.
+        await self._events.put(f"events.{source.id}", [each.raw for each in accepted])
         for type_, count in Counter(each.type for each in accepted).items():
-            telemetry.events_received.labels(source.id, type_).inc(count)
+            counter = self._received.get((source.id, type_))
+            if counter is None:
+                counter = self._received[source.id, type_] = telemetry.events_received.labels(source.id, type_)
+            counter.inc(count)
 
     def _note(self, source: Source, bad: Sequence[tuple[bytes, Rejection]]) -> None:
         """Count what was refused and keep a sample of each reason. Not waited for: the sender is told anyway."""
@@ -206,7 +208,7 @@ class Ingest:
             noted.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
-async def _ignored(request: Request) -> Response:
+async def _ignored(request: Request, type_: str | None) -> Response:
     """Answer the SDKs' own telemetry."""
     return _OK
 
@@ -215,7 +217,7 @@ async def _preflight(request: Request) -> Response:
     return Response(status_code=204, headers=_PREFLIGHT)
 
 
-async def _unknown(request: Request) -> Response:
+async def _unknown(request: Request, type_: str | None = None) -> Response:
     """Answer what is not there in the form that a Tracking API client reads."""
     path = f"/v1/{request.path_params['path'][:100]}"
     detail = f"there is no {request.method} {path}; POST to /v1/track, /v1/batch and so on"
