@@ -7,6 +7,7 @@ became of each event, SINK the last events of `sink` destinations.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -132,10 +133,12 @@ class Log:
         return self.client.is_connected
 
     async def close(self) -> None:
-        """Send what is buffered, then disconnect."""
-        if self.client.is_connected:
-            await self.client.flush(timeout=2)
-        await self.client.close()
+        """Send what is buffered, then disconnect. A log that is gone already is no reason to fail now."""
+        with contextlib.suppress(OSError, TimeoutError, nats.errors.Error):
+            if self.client.is_connected:
+                await self.client.flush(timeout=2)
+        with contextlib.suppress(OSError, nats.errors.Error):
+            await self.client.close()
 
     async def lay_out(self, *, replicas: int, max_age: float, max_bytes: int, outcome_max_age: float) -> None:
         """Create the streams, or bring them to this configuration. Idempotent."""
