@@ -137,7 +137,9 @@ async def test_a_process_killed_from_outside_loses_nothing_and_charges_nobody(ru
     assert run.kills == ["crash"]
 
 
-async def test_an_event_whose_process_dies_each_time_is_crashed(run: Runner) -> None:
+async def test_an_event_whose_process_dies_each_time_is_crashed(make: Make) -> None:
+    # It never ends by itself, so that each kill meets it however slow the machine is.
+    run = make(limits=Limits(timeout=60))
     await run(BAD, event())
 
     async def kill_all() -> None:
@@ -149,7 +151,7 @@ async def test_an_event_whose_process_dies_each_time_is_crashed(run: Runner) -> 
             await asyncio.sleep(0.005)
 
     killer = asyncio.create_task(kill_all())
-    (one,) = await run(BAD, event(do="wait"))
+    (one,) = await run(BAD, event(do="never"))
     killer.cancel()
     assert one.ending is Ending.CRASHED
     assert len(run.kills) == 4
