@@ -32,15 +32,43 @@ class Limits:
     code_bytes: int = 1024 * 1024
 
 
+BATCH_EVENTS = 400  # of one call of onBatch at most, and how long it may wait to be formed: contract §3
+BATCH_WAIT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forming:
+    """How calls of `onBatch` are formed: whichever comes first. Defaults are contract §3's."""
+
+    max_count: int = 20  # events
+    max_wait: float = 1.0  # seconds after the first of them
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A setting that code gets as a token only. Its value goes out in requests to `hosts`, and to nobody else."""
+
+    name: str
+    value: str = field(repr=False)
+    hosts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One instance, ready to run. `secrets` are the values to hide wherever they would show."""
+    """One instance, ready to run. `secrets` are the values to hide wherever they would show.
+
+    `hosts` are those it may ask, as `domain.hosts` reads them; none named means all. `sealed` are settings its code does
+    not get to see.
+    """
 
     instance_id: str
     version_id: str
     code: str
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    forming: Forming = Forming()
+    hosts: tuple[str, ...] = ()
+    sealed: tuple[Sealed, ...] = field(default=(), repr=False)
 
 
 class Ending(StrEnum):
@@ -59,13 +87,17 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An error as its author should see it. `line` and `column` are 1-based, in the author's own file."""
+    """An error as its author should see it. `line` and `column` are 1-based, in the author's own file.
+
+    `stack` ends with the chain of causes; `source` is the line it is in.
+    """
 
     name: str
     message: str
     line: int | None = None
     column: int | None = None
     stack: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +148,7 @@ def outcome_of(invocation: Invocation) -> Outcome | None:  # noqa: PLR0911 # one
         case Ending.RETURNED:
             return None
         case Ending.NOTHING:
-            return Filtered(FILTERED_AT_FUNCTION, "handler returned nothing")
+            return Filtered(FILTERED_AT_FUNCTION, message or "handler returned nothing")
         case Ending.UNUSABLE:
             return Discarded("bad_request", message, stage)
         case Ending.NO_HANDLER:

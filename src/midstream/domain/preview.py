@@ -31,6 +31,7 @@ def result_of(event: bytes, invocation: Invocation) -> dict[str, Any]:
             "line": error.line,
             "column": error.column,
             "stack": error.stack,
+            "source": error.source,
         }
         if error
         else None,

@@ -14,7 +14,7 @@ from midstream.domain.function import Ending, ErrorInfo, Invocation, Limits, Log
 from midstream.domain.redact import Redactor
 from midstream.domain.wellformed import mended
 from midstream.runtime import protocol
-from midstream.runtime.faults import Cause, error_info
+from midstream.runtime.faults import Cause, Words
 from midstream.runtime.fetching import Asked
 from midstream.runtime.protocol import ProtocolError, Status
 
@@ -56,9 +56,13 @@ class Death:
 
 @dataclass(slots=True)
 class Batch:
-    """Events sent to a process and not answered yet. `expire_at` is when to have the late ones given up."""
+    """Events sent to a process and not answered yet. `expire_at` is when to have the late ones given up.
+
+    Events that went `together` are one call of onBatch: what it did besides returning is each one's.
+    """
 
     count: int
+    together: bool
     expire_at: float
     result: asyncio.Future[list[Invocation] | Death]
     fresh: bool
@@ -90,20 +94,22 @@ class Batch:
             self.kept_bytes += len(shown.response_body or "")
             captured.requests[captured.requests.index(asked)] = shown
 
-    def end(self, payload: bytes, limits: Limits, redactor: Redactor, now: float) -> None:
+    def end(self, payload: bytes, limits: Limits, words: Words, now: float) -> None:
         """Settle the batch with the payload of DONE. Raises ProtocolError."""
         lines, times = protocol.lines(payload, self.count)
-        reader = _Reader(limits, redactor)
+        reader = _Reader(limits, words)
         invocations = [reader.read(line, micros / 1000) for line, micros in zip(lines, times, strict=True)]
         for index, captured in self.captured.items():
-            logs, requests = captured.shown(redactor, now)
-            invocations[index] = replace(invocations[index], logs=logs, requests=requests)
+            logs, requests = captured.shown(words.redactor, now)
+            for each in range(self.count) if self.together else (index,):
+                invocations[each] = replace(invocations[each], logs=logs, requests=requests)
         self.settle(invocations)
 
     def die(self, cause: Cause, redactor: Redactor, now: float) -> None:
         """Settle the batch with the death of its process."""
         captured = self.captured.get(0, Captured()).shown(redactor, now)
-        self.settle(Death(cause, self.count == 1 and not self.shared, self.fresh, captured))
+        one_call = self.together or self.count == 1
+        self.settle(Death(cause, one_call and not self.shared, self.fresh, captured))
 
     def settle(self, result: list[Invocation] | Death) -> None:
         """Give the result to whoever still waits."""
@@ -111,7 +117,7 @@ class Batch:
             self.result.set_result(result)
 
     def _of(self, index: int) -> Captured:
-        if not 0 <= index < self.count:
+        if not 0 <= index < (1 if self.together else self.count):
             raise ProtocolError(f"expected an event's index below {self.count}, got {index}")
         return self.captured.setdefault(index, Captured())
 
@@ -121,7 +127,7 @@ class _Reader:
     """Reads the lines of a batch."""
 
     limits: Limits
-    redactor: Redactor
+    words: Words
 
     def read(self, line: bytes, ms: float) -> Invocation:
         status = line[0] if line else -1
@@ -130,14 +136,15 @@ class _Reader:
             # JavaScript may cut an emoji in half and write the half; strict receivers refuse the whole body for it.
             return Invocation(_DONE, mended(event) if _HALF in event else event, duration_ms=ms)
         if status == _NOTHING:
-            return Invocation(Ending.NOTHING, duration_ms=ms)
+            left_out = self._error("DropEvent", protocol.sentence(line[1:])) if len(line) > 1 else None
+            return Invocation(Ending.NOTHING, error=left_out, duration_ms=ms)
         ending, error = self._failure(status, line[1:])
         return Invocation(ending, error=error, duration_ms=ms)
 
     def _failure(self, status: int, rest: bytes) -> tuple[Ending, ErrorInfo]:
         match status:
             case Status.THREW:
-                return Ending.THREW, error_info(protocol.fault(rest), self.redactor)
+                return Ending.THREW, self.words.of(protocol.fault(rest))
             case Status.UNUSABLE:
                 return Ending.UNUSABLE, self._error("TypeError", protocol.sentence(rest))
             case Status.RETURNED:
@@ -150,7 +157,7 @@ class _Reader:
                 raise ProtocolError("expected a line to begin with a known status")
 
     def _error(self, name: str, message: str) -> ErrorInfo:
-        return ErrorInfo(name, self.redactor.text(message))
+        return ErrorInfo(name, self.words.redactor.text(message))
 
 
 def too_large(limits: Limits) -> str:

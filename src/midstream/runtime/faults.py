@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import dataclass
 from typing import Literal
 
 from midstream.domain.function import ErrorInfo
@@ -16,6 +17,8 @@ from midstream.runtime.protocol import Fault
 Cause = Literal["timeout", "out_of_memory", "crash"]
 
 STACK_BYTES = 8 * 1024
+SOURCE_CHARS = 200  # of the line an error is in: enough to know it again, and no minified file whole
+_LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")  # what JavaScript takes for one
 # `at onTrack (function.js:3:8)`, `at async function.js:3:8`: the name host.ts gives the author's file.
 _OWN_FRAME = re.compile(r"^ +at (?:.* \(|async )?function\.js:(\d+):(\d+)\)?$", re.MULTILINE)
 # V8's heap limit, a failed allocation in V8 or in Deno's own Rust, a thread or mapping the system refused.
@@ -24,18 +27,43 @@ _MEMORY = re.compile(
 )
 
 
-def error_info(fault: Fault, redactor: Redactor) -> ErrorInfo:
-    """Return the error as its author should see it."""
-    frames = list(_OWN_FRAME.finditer(fault.stack))
-    line, column = fault.line or None, fault.column or None
-    if frames and line is None:
-        line, column = int(frames[0][1]), int(frames[0][2])
-    name, message = redactor.text(fault.name), redactor.text(fault.message)
-    stack = None
-    if frames:
-        told = "\n".join([f"{name}: {message}", *(redactor.text(frame[0]) for frame in frames)])
-        stack = told.encode()[:STACK_BYTES].decode(errors="ignore")
-    return ErrorInfo(name, message, line, column, stack)
+@dataclass(slots=True)
+class Words:
+    """Puts the faults of one code into words. `code` is as its author wrote it."""
+
+    code: str
+    redactor: Redactor
+    _lines: list[str] | None = None
+
+    def of(self, fault: Fault) -> ErrorInfo:
+        """Return the error as its author should see it."""
+        frames = list(_OWN_FRAME.finditer(fault.stack))
+        line, column = fault.line or None, fault.column or None
+        if frames and line is None:
+            line, column = int(frames[0][1]), int(frames[0][2])
+        name, message = self.redactor.text(fault.name), self.redactor.text(fault.message)
+        return ErrorInfo(name, message, line, column, self._stack(fault), self._source(line))
+
+    def _stack(self, fault: Fault) -> str | None:
+        """Return the frames in the author's file, and below them what caused the error."""
+        told: list[str] = []
+        each: Fault | None = fault
+        while each is not None:
+            intro = "Caused by: " if told else ""
+            told.append(f"{intro}{self.redactor.text(each.name)}: {self.redactor.text(each.message)}")
+            told += [self.redactor.text(frame[0]) for frame in _OWN_FRAME.finditer(each.stack)]
+            each = each.cause
+        if len(told) == 1:
+            return None  # it would say nothing that name and message do not
+        return "\n".join(told).encode()[:STACK_BYTES].decode(errors="ignore")
+
+    def _source(self, line: int | None) -> str | None:
+        if line is None:
+            return None
+        if self._lines is None:
+            self._lines = _LINE_END.split(self.code)
+        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        return self.redactor.text(text.strip()[:SOURCE_CHARS]) or None
 
 
 def cause_of(returncode: int, stderr: bytes) -> Cause:

@@ -1,19 +1,20 @@
 // The host: all there is in the process of one instance besides the user's code. It has no permission at all.
 // Enters: frames on fd 0 (the code once, then batches of events). Leaves: frames on fd 1, one line an event.
 // User code comes over the channel and runs by vm.Script: being in no module graph, it has no import().
-import vm from "node:vm";
+import { compile, type Handler, HANDLER_NAMES, handlersOf, place } from "./host/compile.ts";
 import { confess, makeConsole, write } from "./host/console.ts";
-import { AUTHORS, faultOf, shown, wordStacks } from "./host/faults.ts";
+import { faultOf, shown, wordStacks } from "./host/faults.ts";
 import { answered, fetch, fetching } from "./host/fetch.ts";
+import { boundEvents, NO_HANDLER, refused, returned, threw, TIMEOUT } from "./host/lines.ts";
 import {
-  create, decode, find, isArray, isPrototypeOf, mapDelete, mapGet, mapSet, NativeError, NativePromise, now, parse,
-  part, stringify, stringOf, then, uncurry,
+  append, create, decode, find, isPrototypeOf, mapDelete, mapGet, mapSet, NativePromise, now, parse, part, stringify, then,
+  uncurry,
 } from "./host/primordials.ts";
 import { furnish, provide } from "./host/realm.ts";
 import { type Batch, batches, follow, presumed, runAs, type Slot } from "./host/slots.ts";
+import { forAll, idsOf, type Lines, paired } from "./host/together.ts";
 import * as wire from "./host/wire.ts";
 
-type Handler = (event: unknown, settings: unknown) => unknown;
 interface Load {
   code: string;
   settings: unknown;
@@ -23,73 +24,33 @@ interface Load {
   event_bytes: number;
 }
 
-/** First character of an event's line; protocol.py has the same list. */
-const RETURNED = "0", THREW = "1", NOTHING = "2", UNUSABLE = "3", NO_HANDLER = "4", TIMEOUT = "5";
 // Another batch, an answer or EXPIRE may wait behind a batch whose events use much processor time: let them in this often.
 const SLICE_MS = 100;
 
 const exit = Deno.exit;
-const report = reportError;
-const Script = vm.Script;
-const run = uncurry(vm.Script.prototype.runInThisContext);
 const promisePrototype = NativePromise.prototype;
 
 const handlers: Record<string, Handler | undefined> = create(null);
 let settings: unknown = null;
 let timeoutMs = 0;
-let eventBytes = 0;
 let inFlight = 0;
 
 // ---- the code ----
-
-// One expression finds them all, however they were declared; `typeof` is safe on a name that does not exist.
-const NAMES = ["identify", "track", "page", "screen", "group", "alias", "delete", "batch"];
-const handlerName = (type: string) => `on${type[0].toUpperCase()}${type.slice(1)}`;
-const found = NAMES.map((type) => [type, handlerName(type)])
-  .map(([type, name]) => `${type}: typeof ${name} === "function" ? ${name} : undefined`);
-const FIND = new Script(`({__proto__: null, ${found.join(", ")}})`, { filename: "host" });
-const HANDLER_NAMES: Record<string, string> = Object.assign(
-  create(null),
-  Object.fromEntries(NAMES.map((type) => [type, handlerName(type)])),
-);
-
-let faultLine = 0;
-let faultColumn = 0;
-
-/** Compile the author's code. A syntax error knows its place only while no stack frame hides it. */
-function compile(code: string): vm.Script {
-  const frames = NativeError.stackTraceLimit;
-  NativeError.stackTraceLimit = 0;
-  try {
-    return new Script(code, { filename: AUTHORS });
-  } catch (error) {
-    report(error);
-    throw error;
-  } finally {
-    NativeError.stackTraceLimit = frames;
-  }
-}
 
 async function load(message: Load): Promise<void> {
   inFlight++;
   settings = message.settings;
   timeoutMs = message.timeout_ms;
-  eventBytes = message.event_bytes;
+  boundEvents(message.event_bytes);
   follow(message.code);
   await furnishFor(message);
-  let error = "null";
+  const compiled = await compile(message.code);
+  let error = compiled.fault ?? "null";
   let names = "";
   try {
-    run(compile(message.code));
-    const all = run(FIND) as Record<string, Handler | undefined>;
-    for (let i = 0; i < NAMES.length; i++) {
-      const type = NAMES[i];
-      if (all[type] === undefined) continue;
-      handlers[type] = all[type];
-      names += (names === "" ? "" : ",") + HANDLER_NAMES[type];
-    }
+    if (compiled.script !== undefined) names = handlersOf(compiled.script, handlers);
   } catch (thrown) {
-    error = faultOf(thrown, faultLine, faultColumn);
+    error = faultOf(thrown);
   }
   inFlight--;
   wire.put(wire.READY, 0, `{"handlers":"${names}","error":${error}}`);
@@ -126,13 +87,14 @@ function withWebCrypto(node: object): object {
 // ---- invocations ----
 
 function receive(kind: number, id: number, payload: Uint8Array): void {
-  if (kind === wire.RUN) start(id, payload);
+  if (kind === wire.RUN) start(id, payload, false);
+  else if (kind === wire.RUN_TOGETHER) start(id, payload, true);
   else if (kind === wire.ANSWER) answered(id, payload);
   else if (kind === wire.EXPIRE) expire(id);
   else if (kind === wire.LOAD) load(parse(decode(payload)) as Load).catch(() => exit(1));
 }
 
-function start(id: number, payload: Uint8Array): void {
+function start(id: number, payload: Uint8Array, together: boolean): void {
   const events: Record<number, string> = create(null);
   let count = 0;
   for (let from = 0; from <= payload.length; count++) {
@@ -142,10 +104,18 @@ function start(id: number, payload: Uint8Array): void {
     events[count] = decode(part(payload, from, to));
     from = to + 1;
   }
-  const batch: Batch = { __proto__: null, id, count, events, slots: create(null), next: 0, left: count };
+  const left = together ? 1 : count;
+  const batch: Batch = { __proto__: null, id, count, events, slots: create(null), next: 0, left, together };
   mapSet(batches, id, batch);
   inFlight++;
-  advance(batch);
+  if (together) advanceTogether(batch);
+  else advance(batch);
+}
+
+function slotFor(batch: Batch, index: number, started: number): Slot {
+  const slot: Slot = { __proto__: null, batch, index, started, took: 0, line: "", ended: false, lines: 0, dropped: 0 };
+  batch.slots[index] = slot;
+  return slot;
 }
 
 /** Start the batch's events in order, yielding to what else there is when they take long. */
@@ -156,11 +126,7 @@ function advance(batch: Batch): void {
     const index = batch.next++;
     const event = batch.events[index];
     batch.events[index] = "";
-    const slot: Slot = {
-      __proto__: null, batch, index, started: at, took: 0, line: "", ended: false, lines: 0, dropped: 0,
-    };
-    batch.slots[index] = slot;
-    runAs(slot, invoke, event);
+    runAs(slotFor(batch, index, at), invoke, event);
     at = now();
     if (at - since >= SLICE_MS) return wire.yieldTo(() => advance(batch));
   }
@@ -172,55 +138,61 @@ function invoke(slot: Slot, text: string): void {
     const handler = handlers[event.type];
     if (handler === undefined || event.type === "batch") return settle(slot, NO_HANDLER + missing(event.type));
     const result = handler(event, settings);
-    if (typeof result === "object" && result !== null && isThenable(result)) whenSettled(slot, result);
-    else settle(slot, returned(result));
+    if (!isThenable(result)) return settle(slot, returned(result));
+    whenSettled(result, (value) => settle(slot, returned(value)), (reason) => settle(slot, threw(reason)));
   } catch (thrown) {
-    settle(slot, THREW + faultOf(thrown));
+    settle(slot, threw(thrown));
   }
 }
 
-function isThenable(result: object): boolean {
-  return isPrototypeOf(promisePrototype, result) || typeof (result as { then?: unknown }).then === "function";
+/** Start the one call that a batch for `onBatch` is. It speaks as its first event; the others only wait for their line. */
+function advanceTogether(batch: Batch): void {
+  const at = now();
+  for (let i = batch.count - 1; i > 0; i--) slotFor(batch, i, at).ended = true;
+  batch.next = batch.count;
+  runAs(slotFor(batch, 0, at), invokeTogether, "");
 }
 
-function whenSettled(slot: Slot, result: object): void {
+function invokeTogether(slot: Slot): void {
+  const batch = slot.batch;
+  try {
+    const events: unknown[] = [];
+    for (let i = 0; i < batch.count; i++) {
+      append(events, parse(batch.events[i]));
+      batch.events[i] = "";
+    }
+    const ids = idsOf(events, batch.count);
+    const take = (answer: unknown) => settleTogether(batch, linesOf(answer, ids, batch.count));
+    const result = handlers.batch!(events, settings);
+    if (!isThenable(result)) return take(result);
+    whenSettled(result, take, (reason) => settleTogether(batch, forAll(threw(reason), batch.count)));
+  } catch (thrown) {
+    settleTogether(batch, forAll(threw(thrown), batch.count));
+  }
+}
+
+function linesOf(answer: unknown, ids: ReturnType<typeof idsOf>, count: number): Lines {
+  try {
+    return paired(answer, ids, count);
+  } catch {
+    return forAll(refused("onBatch returned an array that cannot be read"), count);
+  }
+}
+
+function isThenable(result: unknown): result is object {
+  return typeof result === "object" && result !== null &&
+    (isPrototypeOf(promisePrototype, result) || typeof (result as { then?: unknown }).then === "function");
+}
+
+function whenSettled(result: object, done: (value: unknown) => void, failed: (reason: unknown) => void): void {
   const promise = isPrototypeOf(promisePrototype, result) ? result : new NativePromise((resolve) => resolve(result));
-  then(
-    promise,
-    (value) => settle(slot, returned(value)),
-    (reason) => settle(slot, THREW + faultOf(reason)),
-  );
+  then(promise, done, failed);
 }
 
 function missing(type: unknown): string {
   const name = typeof type === "string" ? HANDLER_NAMES[type] : undefined;
   if (name !== undefined && type !== "batch") return stringify(`this function has no ${name} handler`);
   return stringify(`there is no handler for events of type ${shown(typeof type === "string" ? type : typeof type, 64)}`);
-}
-
-/** Say what a handler gave back. Only a JSON object is an event. */
-function returned(value: unknown): string {
-  if (value === undefined || value === null) return NOTHING;
-  let json: string | undefined;
-  try {
-    json = stringify(value);
-  } catch (thrown) {
-    return unusable(`something that is not JSON (${messageOf(thrown)})`);
-  }
-  if (json === undefined || typeof value === "function") return unusable(`a ${typeof value}`);
-  if (json[0] !== "{") return unusable(isArray(value) ? "an array" : `${json[0] === "[" ? "an array" : "a primitive"}`);
-  if (json.length > eventBytes) return unusable(`more than ${eventBytes} bytes`);
-  return RETURNED + json;
-}
-
-const unusable = (what: string) => UNUSABLE + stringify(`the handler returned ${what}; it must return one event object`);
-
-function messageOf(thrown: unknown): string {
-  try {
-    return shown(stringOf((thrown as Error).message), 256);
-  } catch {
-    return "its conversion failed";
-  }
 }
 
 function settle(slot: Slot, line: string): void {
@@ -230,6 +202,17 @@ function settle(slot: Slot, line: string): void {
   slot.line = line;
   slot.took = now() - slot.started;
   if (--slot.batch.left === 0) finish(slot.batch);
+}
+
+function settleTogether(batch: Batch, lines: Lines): void {
+  const speaker = batch.slots[0];
+  if (speaker.ended) return;
+  const took = now() - speaker.started;
+  for (let i = 1; i < batch.count; i++) {
+    batch.slots[i].line = lines[i];
+    batch.slots[i].took = took;
+  }
+  settle(speaker, lines[0]);
 }
 
 /** Send a batch's lines: microseconds of each event first, then one line an event. */
@@ -252,7 +235,9 @@ function expire(id: number): void {
   const at = now();
   for (let i = 0; batch !== undefined && i < batch.next; i++) {
     const slot = batch.slots[i];
-    if (!slot.ended && at - slot.started >= timeoutMs) settle(slot, TIMEOUT);
+    if (slot.ended || at - slot.started < timeoutMs) continue;
+    if (batch.together) settleTogether(batch, forAll(TIMEOUT, batch.count));
+    else settle(slot, TIMEOUT);
   }
   wire.put(wire.ALIVE, id, "");
 }
@@ -266,8 +251,8 @@ addEventListener("unhandledrejection", (event) => {
 });
 addEventListener("error", (event) => {
   keepAlive(event);
-  faultLine = event.lineno;
-  faultColumn = event.colno;
+  place.line = event.lineno;
+  place.column = event.colno;
   write(presumed(), "error", () => `Uncaught: ${faultText(event.error)}`);
 });
 

@@ -1,7 +1,7 @@
 """One version of one function instance: keeps it running, and finds who is to blame when it dies.
 
 Enters: batches of events. Leaves: one invocation an event. A batch whose process dies is run again event by event, each
-alone in the process, so that the culprit is known and only it is charged.
+alone in the process, so that the culprit is known and only it is charged. A call of onBatch stays one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
 from midstream.errors import RuntimeUnavailable
 from midstream.runtime.batch import Death, blamed, unloadable
+from midstream.runtime.forming import ON_BATCH, Former, handler_of
 from midstream.runtime.gate import Gate
 from midstream.runtime.process import Process
 
@@ -35,6 +36,8 @@ class Instance:
         self._start = start
         self._ended = ended
         self._gate = Gate()
+        self._former = Former(spec.forming, self._formed)
+        self._handlers: tuple[str, ...] | None = None  # known once the code was loaded
         self._process: Process | None = None
         self._starting: asyncio.Task[Process | None] | None = None
         self._fruitless = 0  # starts in a row that led to no finished batch
@@ -51,17 +54,37 @@ class Instance:
         """Run the events. Raises RuntimeUnavailable when Deno cannot be started."""
         self.users += 1
         try:
-            async with self._gate.together():
-                result = await self._run(events)
-            if not isinstance(result, Death):
-                return result
-            if _known_culprit(result):
-                return [blamed(result, self._limits)]
-            async with self._gate.alone():
-                return [await self._alone(event) for event in events]
+            if self._handlers is None:
+                await self._ready()
+            return await (self._former.add(events) if self._forms else self._call(events))
         finally:
             self.users -= 1
             self._ended()
+
+    def hurry(self) -> None:
+        """Run what waits to be a batch: nothing more will come."""
+        self._former.flush()
+
+    @property
+    def _forms(self) -> bool:
+        return self._handlers is not None and ON_BATCH in self._handlers
+
+    async def _formed(self, events: Sequence[bytes]) -> list[Invocation]:
+        """Run what was formed: as one call of onBatch, or an event that stayed alone in its own handler if it has one."""
+        alone = len(events) == 1 and handler_of(events[0]) in (self._handlers or ())
+        return await self._call(events, together=not alone)
+
+    async def _call(self, events: Sequence[bytes], *, together: bool = False) -> list[Invocation]:
+        async with self._gate.together():
+            result = await self._run(events, together=together)
+        if not isinstance(result, Death):
+            return result
+        if _known_culprit(result):
+            return [blamed(result, self._limits)] * len(events)
+        async with self._gate.alone():
+            if together:
+                return await self._alone(events, together=True)
+            return [one for event in events for one in await self._alone([event], together=False)]
 
     async def stop(self) -> None:
         """Stop the process, whatever it is doing."""
@@ -73,29 +96,35 @@ class Instance:
             await process.stop()
         self._ended()
 
-    async def _alone(self, event: bytes) -> Invocation:
+    async def _alone(self, events: Sequence[bytes], *, together: bool) -> list[Invocation]:
+        """Run what is one call with nothing beside it."""
         tries = 0
         while True:
-            result = await self._run([event])
+            result = await self._run(events, together=together)
             if not isinstance(result, Death):
-                return result[0]
+                return result
             tries += 1
             if _known_culprit(result) or tries == _TRIES_ALONE:
-                return blamed(result, self._limits)
+                return [blamed(result, self._limits)] * len(events)
 
-    async def _run(self, events: Sequence[bytes]) -> list[Invocation] | Death:
-        process = self._process
-        if process is None or not process.alive:
-            if self._fault is None or asyncio.get_running_loop().time() >= self._fault_until:
-                process = await self._running()
-            if self._fault is not None:
-                return unloadable(self._fault, events)
-        assert process is not None  # there is a process or a fault
+    async def _run(self, events: Sequence[bytes], *, together: bool) -> list[Invocation] | Death:
+        process = await self._ready()
+        if process is None:
+            assert self._fault is not None  # there is a process or a fault
+            return unloadable(self._fault, events)
         # A caller that gives up must not make the process look as if it had lost a batch.
-        result = await asyncio.shield(process.run(events))
+        result = await asyncio.shield(process.run(events, together=together))
         if not isinstance(result, Death):
             self._fruitless = 0
         return result
+
+    async def _ready(self) -> Process | None:
+        """Return a process that can take a batch. None when the code does not load; `_fault` says why."""
+        if self._process is not None and self._process.alive:
+            return self._process
+        if self._fault is not None and asyncio.get_running_loop().time() < self._fault_until:
+            return None
+        return await self._running()
 
     async def _running(self) -> Process | None:
         """Start a process, or wait for the start under way. None when the code does not load."""
@@ -124,6 +153,7 @@ class Instance:
             await process.stop()
             return None
         self._process = process
+        self._handlers = process.handlers
         return process
 
     def _begun(self, starting: asyncio.Task[Process | None]) -> None:

@@ -152,6 +152,7 @@ class Pool:
 
     def _retire(self, instance: Instance) -> None:
         self._retired.add(instance)
+        instance.hurry()
         self._tidy()
 
     def _tidy(self) -> None:

@@ -25,7 +25,7 @@ from midstream.domain.redact import Redactor
 from midstream.errors import RuntimeUnavailable
 from midstream.runtime import channel, protocol
 from midstream.runtime.batch import Batch, Death
-from midstream.runtime.faults import Cause, cause_of, error_info
+from midstream.runtime.faults import Cause, Words, cause_of
 from midstream.runtime.fetching import Asked, Broker, Fetcher
 from midstream.runtime.launch import Launch
 from midstream.runtime.protocol import Frame, Kind, ProtocolError
@@ -52,6 +52,7 @@ class Process:
         self._on_death = on_death
         self._instance_id = spec.instance_id
         self._redactor = Redactor(spec.secrets)
+        self._words = Words(spec.code, self._redactor)
         self._loop = asyncio.get_running_loop()
         self._channel = channel.Channel(self._receive, self._mistrust, self._closed)
         self._broker = Broker(fetch, limits, lambda id_, payload: self._channel.send(Kind.ANSWER, id_, payload))
@@ -95,14 +96,16 @@ class Process:
         """The system's id of it."""
         return self._child.pid if self._child else None
 
-    def run(self, events: Sequence[bytes]) -> asyncio.Future[list[Invocation] | Death]:
-        """Send a batch. The future always ends: with the invocations in order, or with the process's death."""
+    def run(self, events: Sequence[bytes], *, together: bool = False) -> asyncio.Future[list[Invocation] | Death]:
+        """Send a batch, `together` for one call of onBatch.
+
+        The future always ends: with the invocations in order, or with the process's death.
+        """
         result: asyncio.Future[list[Invocation] | Death] = self._loop.create_future()
         now = self._loop.time()
         id_ = next(self._ids)
-        batch = Batch(
-            len(events), now + self._limits.timeout + EXPIRE_AFTER, result, fresh=id_ == 1, shared=bool(self._batches)
-        )
+        expire_at = now + self._limits.timeout + EXPIRE_AFTER
+        batch = Batch(len(events), together, expire_at, result, fresh=id_ == 1, shared=bool(self._batches))
         if not self.alive:
             batch.shared = True  # it never ran, so it is no suspect
             batch.die("crash", self._redactor, now)
@@ -112,7 +115,7 @@ class Process:
         for other in self._batches.values():
             other.shared = True
         self._batches[id_] = batch
-        self._channel.send(Kind.RUN, id_, protocol.run(events))
+        self._channel.send(Kind.RUN_TOGETHER if together else Kind.RUN, id_, protocol.run(events))
         self._watch_at(batch.expire_at)
         return result
 
@@ -161,7 +164,7 @@ class Process:
             return
         ready = self._ready.result()
         self.handlers = tuple(name for name in ready.handlers.split(",") if name)
-        self.fault = error_info(ready.error, self._redactor) if ready.error else None
+        self.fault = self._words.of(ready.error) if ready.error else None
 
     async def _within(self, sign: asyncio.Future[Any], seconds: float) -> bool:
         """Wait for a sign while the process lives, and say whether it came in time."""
@@ -187,7 +190,7 @@ class Process:
             self._last_sign = self._loop.time()
         match frame.kind:
             case Kind.DONE:
-                self._batch(frame.id).end(frame.payload, self._limits, self._redactor, self._loop.time())
+                self._batch(frame.id).end(frame.payload, self._limits, self._words, self._loop.time())
                 del self._batches[frame.id]
             case Kind.LOG:
                 self._hear(frame)

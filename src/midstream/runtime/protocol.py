@@ -35,6 +35,7 @@ class Kind(IntEnum):
     RUN = 2  # events of a batch, joined by newlines
     ANSWER = 3  # to a FETCH: head, newline, body
     EXPIRE = 4  # give up events of the batch that are over their time
+    RUN_TOGETHER = 5  # as RUN, for one call of onBatch
     HELLO = 16  # from the process: up, nothing loaded
     READY = 17  # the code is loaded, or why it is not
     DONE = 18  # a batch's lines
@@ -46,7 +47,7 @@ class Kind(IntEnum):
 
 
 class Status(IntEnum):
-    """First character of an event's line; host.ts has the same list."""
+    """First character of an event's line; host/lines.ts has the same list."""
 
     RETURNED = ord("0")
     THREW = ord("1")
@@ -128,6 +129,7 @@ class Fault(msgspec.Struct, frozen=True):
     stack: str
     line: int
     column: int
+    cause: Fault | None = None
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -197,7 +199,7 @@ def fault(payload: bytes) -> Fault:
 
 
 def sentence(payload: bytes) -> str:
-    """Read the rest of an UNUSABLE or NO_HANDLER line."""
+    """Read the rest of an UNUSABLE, NO_HANDLER or NOTHING line."""
     return _decoded(_STRING, payload, "a text")
 
 

@@ -155,7 +155,8 @@ async def test_no_more_than_the_limit_are_under_way_at_once(make: Make) -> None:
     assert most == 4
 
 
-async def test_requests_beyond_what_may_wait_are_refused(run: Runner) -> None:
+async def test_requests_beyond_what_may_wait_are_refused(make: Make) -> None:
+    run = make(limits=Limits(timeout=30))
     code = """onTrack = async () => {
       const all = await Promise.allSettled(Array.from({ length: 1001 }, () => fetch('https://h.test/')));
       return { failed: all.filter(one => one.status === 'rejected').length } }"""

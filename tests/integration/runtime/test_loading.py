@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -66,3 +67,68 @@ async def test_code_over_its_limit_is_not_even_started(make: Make) -> None:
     assert one.ending is Ending.UNLOADABLE
     assert (await run.pool.check(code)).error == one.error
     assert run.pool.stats() == {"idle": 0, "busy": 0}
+
+
+async def test_types_are_stripped(run: Runner) -> None:
+    code = """
+      interface Total { total: number }
+      type Maybe<T> = T | null;
+      async function onTrack(event: any, settings: Record<string, string>): Promise<unknown> {
+        const found = event.properties as Maybe<Total>;
+        const total: number = found!.total;
+        if (total > 5) throw new ValidationError(`too much: ${total satisfies number}`);
+        return { ...event, total };
+      }"""
+    fine, refused = await run(code, event(properties={"total": 5}), event(properties={"total": 6}))
+    assert json.loads(fine.event or b"")["total"] == 5
+    assert refused.error is not None
+    assert (refused.error.name, refused.error.line, refused.error.column) == ("ValidationError", 7, 30)
+    assert refused.error.source == "if (total > 5) throw new ValidationError(`too much: ${total satisfies number}`);"
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "column", "message"),
+    [
+        ("enum Colour { Red }\nonTrack = e => e", 1, 1, "TypeScript enum is not supported in strip-only mode"),
+        ("onTrack = e => e;\n namespace N { export const a = 1 }", 2, 2, "TypeScript namespace declaration"),
+    ],
+)
+async def test_what_is_more_than_types_is_told_with_its_place(
+    run: Runner, code: str, line: int, column: int, message: str
+) -> None:
+    found = await run.pool.check(code)
+    assert found.error is not None
+    assert found.error.message.startswith(message)
+    assert (found.error.name, found.error.line, found.error.column) == ("SyntaxError", line, column)
+    assert found.handlers == ()
+
+
+async def test_a_fault_in_neither_language_has_the_place_javascript_finds(run: Runner) -> None:
+    found = await run.pool.check("const a = 1;\nfunction onTrack(event) {\n  return event +;\n}")
+    assert found.error is not None
+    assert (found.error.line, found.error.source) == (3, "return event +;")
+
+
+async def test_the_chain_of_causes_is_told(run: Runner) -> None:
+    code = """
+      function load() { throw new RangeError("no room") }
+      onTrack = () => {
+        try { load() } catch (cause) { throw new RetryError("later", { cause: new Error("between", { cause }) }) }
+      }"""
+    (one,) = await run(code)
+    assert one.error is not None
+    assert one.error.stack is not None
+    lines = one.error.stack.splitlines()
+    assert lines[0] == "RetryError: later"
+    assert [line for line in lines if line.startswith("Caused by")] == [
+        "Caused by: Error: between",
+        "Caused by: RangeError: no room",
+    ]
+    assert "    at load (function.js:2:31)" in lines
+
+
+async def test_a_cause_that_is_its_own_cause_ends(run: Runner) -> None:
+    (one,) = await run("onTrack = () => { const e = new Error('round'); e.cause = e; throw e }")
+    assert one.error is not None
+    assert one.error.stack is not None
+    assert one.error.stack.count("Caused by: Error: round") == 5

@@ -14,7 +14,7 @@ FUNCTION = "Filtered at insert function"
 @pytest.mark.parametrize(
     ("ending", "name", "outcome"),
     [
-        (Ending.NOTHING, "", Filtered(FUNCTION, "handler returned nothing")),
+        (Ending.NOTHING, "", Filtered(FUNCTION, "why")),
         (Ending.UNUSABLE, "", Discarded("bad_request", "why", AT)),
         (Ending.NO_HANDLER, "", Discarded("unsupported_event_type", "why", AT)),
         (Ending.TIMEOUT, "", Retrying("gateway_timeout", "why", AT)),
@@ -31,6 +31,10 @@ FUNCTION = "Filtered at insert function"
 )
 def test_an_ending_becomes_its_outcome(ending: Ending, name: str, outcome: Outcome) -> None:
     assert outcome_of(Invocation(ending, error=ErrorInfo(name, "why"))) == outcome
+
+
+def test_a_handler_that_returned_nothing_needs_no_reason() -> None:
+    assert outcome_of(Invocation(Ending.NOTHING)) == Filtered(FUNCTION, "handler returned nothing")
 
 
 def test_a_returned_event_goes_on() -> None:

@@ -36,32 +36,51 @@ function segmentName(thrown: unknown, name: unknown): string | undefined {
   return undefined;
 }
 
-/** Say what was thrown as JSON `{name, message, stack, line, column}`. Never throws, whatever it is given. */
-export function faultOf(thrown: unknown, line = 0, column = 0): string {
+/** An error as protocol.py's `Fault` reads it. Without a prototype, so that no `toJSON` can speak for it. */
+interface Fault {
+  readonly __proto__: null;
+  name: string;
+  message: string;
+  stack: string;
+  line: number;
+  column: number;
+  cause: Fault | null;
+}
+
+// Longer chains of causes, cyclic ones too, end here.
+const CAUSES = 5;
+
+/** Say what was thrown as JSON. Never throws, whatever it is given. */
+export const faultOf = (thrown: unknown, line = 0, column = 0): string => stringify(described(thrown, line, column, CAUSES));
+
+function described(thrown: unknown, line: number, column: number, causes: number): Fault {
   let name = "Error";
   let message = "";
   let stack = "";
+  let cause: Fault | null = null;
   try {
     if (isPrototypeOf(errorPrototype, thrown as object)) {
       const error = thrown as Error;
       name = segmentName(error, error.name) ?? (error.name ? stringOf(error.name) : "Error");
       message = stringOf(error.message);
       stack = stackOf(error);
+      const why = error.cause;
+      if (why !== undefined && causes > 0) cause = described(why, 0, 0, causes - 1);
     } else {
       message = stringOf(thrown);
     }
   } catch {
     // A getter of the thrown thing threw in turn: what was read until then has to do.
   }
-  const said = {
+  return {
     __proto__: null,
     name: shown(name, 256),
     message: shown(message, MESSAGE),
     stack: shown(stack, STACK),
     line,
     column,
+    cause,
   };
-  return stringify(said);
 }
 
 function stackOf(error: Error): string {

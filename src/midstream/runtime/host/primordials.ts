@@ -14,6 +14,12 @@ export const create = Object.create;
 export const isPrototypeOf = uncurry(Object.prototype.isPrototypeOf);
 export const { apply, defineProperty } = Reflect;
 export const isArray = Array.isArray;
+/** Add to an array without calling a setter that a tampered Array.prototype may have for the index. */
+export function append(array: unknown[], value: unknown): void {
+  defineProperty(array, array.length, {
+    __proto__: null, value, writable: true, enumerable: true, configurable: true,
+  } as PropertyDescriptor);
+}
 export const parse = JSON.parse;
 export const stringify = JSON.stringify;
 export const stringOf = String;

@@ -24,6 +24,8 @@ export interface Batch {
   readonly slots: Record<number, Slot>;
   next: number;
   left: number;
+  /** Whether the events are one call of `onBatch`. Its first slot speaks for all of them. */
+  readonly together: boolean;
 }
 
 export const batches: Map<number, Batch> = new MapOf();

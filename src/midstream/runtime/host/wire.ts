@@ -3,7 +3,7 @@
 import { Bytes, copyOf, encode, moveWithin, NativePromise, now, part, setBytes, setU32, then, View } from "./primordials.ts";
 
 /** The kinds of frames, in and out; protocol.py has the same list. */
-export const LOAD = 1, RUN = 2, ANSWER = 3, EXPIRE = 4;
+export const LOAD = 1, RUN = 2, ANSWER = 3, EXPIRE = 4, RUN_TOGETHER = 5;
 export const HELLO = 16, READY = 17, DONE = 18, FETCH = 19, LOG = 20, ALIVE = 21, PROGRESS = 22, ABORT = 23;
 const HEADER = 9;
 const ROOM = 1 << 20;
