@@ -171,8 +171,10 @@ def descendants(pid: int) -> list[tuple[int, str]]:
     return found
 
 
-def shop(webhook_url: str, *, code: str = "function onTrack(event) { return event }", **webhook: Any) -> dict[str, str]:
-    """Return a folder: one source, one function, one webhook."""
+def shop(
+    webhook_url: str, *, code: str = "function onTrack(event) { return event }", function: str = "", **webhook: Any
+) -> dict[str, str]:
+    """Return a folder: one source, one function with more lines of its table, one webhook."""
     settings = "\n".join(f"{name} = {json.dumps(value)}" for name, value in {"url": webhook_url, **webhook}.items())
     return {
         "shop.toml": f"""
@@ -180,6 +182,7 @@ def shop(webhook_url: str, *, code: str = "function onTrack(event) { return even
 write_keys = ["{WRITE_KEY}"]
 [function.change]
 code = "change.js"
+{function}
 [destination.hook]
 source = "website"
 type = "webhook"

@@ -129,6 +129,7 @@ class Egress:
         headers = _headers(request.headers)
         target = _target(request.url)
         for left in range(max(request.redirects, 0), -1, -1):
+            _check_hosts(request, target)
             response = await self._ask(target, method, headers, body)
             onward = _redirect(target, response) if left else None
             if onward is None:
@@ -237,6 +238,13 @@ def _headers(given: Sequence[tuple[str, str]]) -> CIMultiDict[str]:
     headers["Accept-Encoding"] = "gzip, deflate"
     headers.setdefault("User-Agent", USER_AGENT)
     return headers
+
+
+def _check_hosts(request: Outbound, target: _Target) -> None:
+    for hosts in request.hosts:
+        refusal = hosts.refusal(*target.origin)
+        if refusal is not None:
+            raise _Unusable("EBLOCKED", refusal)
 
 
 def _drop(headers: CIMultiDict[str], names: frozenset[str]) -> None:

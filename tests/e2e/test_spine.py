@@ -286,3 +286,24 @@ function = "loop"
             assert all(request.path != "/stuck" for request in receiver.requests)
         # What the loop still holds is given back to the log, and stopping does not wait for it.
         assert await asyncio.to_thread(whole.stop) == 0
+
+
+async def test_on_batch_gets_what_several_requests_brought_and_each_event_has_its_own_outcome(tmp_path: Path) -> None:
+    code = """onBatch = events => events.map(e =>
+      e.messageId.endsWith("7") ? null
+      : e.messageId.endsWith("8") ? new ValidationError("eight")
+      : { ...e, properties: { of: events.length } })"""
+    with running(tmp_path) as whole:
+        async with receiving() as receiver:
+            await apply(whole, shop(receiver.url, code=code, function="batch_max_count = 10\nbatch_max_wait = 2.0"))
+            for number in range(20):
+                await post(whole, "/v1/track", track(number))
+            await poll(lambda: len(events(receiver)) == 16)
+            shown = await outcomes(whole, 20)
+        assert {each["properties"]["of"] for each in events(receiver)} == {10}
+        counted = {(row["outcome"], row["reason"]): row["count"] for row in shown["deliveries"]}
+        assert counted == {
+            ("delivered", "successes.attempt.1"): 16,
+            ("filtered", "Filtered at insert function"): 2,
+            ("discarded", "message_rejected"): 2,
+        }

@@ -10,6 +10,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from midstream.domain.hosts import Hosts
 from midstream.domain.http import Answer, NoAnswer, Outbound
 from midstream.egress import Egress
 from tests.integration.receiver import Receiver, Reply, receiving
@@ -447,3 +449,21 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     return context
+
+
+async def test_only_hosts_on_the_list_are_asked_also_after_a_redirect(egress: Egress, receiver: Receiver) -> None:
+    async with receiving() as other:
+        hosts = (Hosts.of("this function may ask", [f"http://127.0.0.1:{receiver.port}"]),)
+        receiver.script(Reply(302, headers={"Location": f"{other.url}/there"}))
+        request = Outbound("GET", f"{receiver.url}/away", (("authorization", "secret"),), redirects=5, hosts=hosts)
+        refused = await failed(egress, request)
+        assert (refused.code, other.requests) == ("EBLOCKED", [])
+        assert refused.message == f"{other.url} is not among the hosts that this function may ask"
+        assert (await failed(egress, replace(request, url=other.url))).code == "EBLOCKED"
+        assert (await answered(egress, replace(request, url=receiver.url))).status == 200
+
+
+async def test_all_lists_must_allow_a_host(egress: Egress, receiver: Receiver) -> None:
+    mine, none = Hosts.of("a", [receiver.url]), Hosts.of("b", ["api.example.com"])
+    assert (await answered(egress, Outbound("GET", receiver.url, hosts=(mine,)))).status == 200
+    assert (await failed(egress, Outbound("GET", receiver.url, hosts=(mine, none)))).code == "EBLOCKED"

@@ -8,10 +8,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.errors import ConfigError, StoreUnavailable
 from midstream.store.migrate import migrate
-from midstream.store.schema import Table
+from midstream.store.schema import FunctionRow, Table, VersionRow
 from midstream.store.session import async_url, open_engine, open_sessions, reading
 from midstream.store.snapshot import revision
 from tests.integration.database import database_url, postgres_server, postgres_url
@@ -29,6 +30,29 @@ async def test_migrations_and_models_agree(database_url: str) -> None:
     engine = open_engine(database_url)
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_a_function_of_the_first_tables_runs_as_it_did(database_url: str) -> None:
+    await migrate(database_url, "0001")
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO workspace VALUES ('ws_1', 'main', 'Main', '2026-01-01 00:00:00')",
+            "INSERT INTO function VALUES ('ifnd_1', 'ws_1', 'mask', 'Mask', '', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+            "INSERT INTO function_version VALUES ('ver_1', 'ifnd_1', 1, 'code', '[]', '', '', '2026-01-01 00:00:00')",
+        ):
+            await connection.execute(text(statement))
+    await migrate(database_url)
+    async with AsyncSession(engine) as session:
+        function = await session.get_one(FunctionRow, "ifnd_1")
+        assert (function.name, function.hosts, function.batch_max_count, function.batch_max_wait) == (
+            "Mask",
+            None,
+            20,
+            1.0,
+        )
+        assert (await session.get_one(VersionRow, "ver_1")).code == "code"
     await engine.dispose()
 
 

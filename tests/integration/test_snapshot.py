@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from midstream.control.destinations import create_destination, update_destination
-from midstream.control.functions import create_function, create_version
+from midstream.control.functions import create_function, create_version, update_function
 from midstream.control.instances import create_instance, reorder_instances, update_instance
 from midstream.control.settings import Definition
 from midstream.control.sources import create_source, create_workspace, create_write_key, hash_of
+from midstream.domain.function import Forming, Sealed
 from midstream.domain.topology import EMPTY, OnError
 from midstream.errors import Invalid, RequestError
 from midstream.secrets import Closed, Vault
@@ -217,3 +219,59 @@ async def test_a_process_without_the_vault_sees_what_is_connected_and_no_secret(
     assert [each.spec for each in destination.instances] == [None]
     assert (destination.settings, destination.secrets) == (None, ())
     assert snapshot.sources[world.source].name == "Web"
+
+
+async def test_how_a_function_runs_is_in_the_snapshot_and_sealed_settings_are_apart(world: World) -> None:
+    key = Definition("key", "Key", "", "STRING", required=True, sensitive=True, sealed=("api.example.com",))
+    forming = Forming(max_count=50, max_wait=2.5)
+    function = await create_function(
+        world.sessions,
+        workspace_id=world.workspace,
+        slug="enrich",
+        name="Enrich",
+        hosts=["*.example.com"],
+        forming=forming,
+    )
+    await create_version(world.sessions, function, code="function onBatch(e) { return e }", schema=(SALT, key))
+    await create_instance(
+        world.sessions,
+        world.vault,
+        function_id=function,
+        destination_id=world.destination,
+        name="Enrich",
+        settings={"salt": "s4lt", "key": "k3y-planted"},
+    )
+    (instance,) = (await load(world.sessions, world.vault)).destinations[world.destination].instances
+    assert instance.spec is not None
+    assert (instance.spec.hosts, instance.spec.forming) == (("*.example.com",), forming)
+    assert instance.spec.settings == {"salt": "s4lt"}
+    assert instance.spec.sealed == (Sealed("key", "k3y-planted", ("api.example.com",)),)
+    assert {"s4lt", "k3y-planted"} <= set(instance.spec.secrets)
+    assert "k3y-planted" not in repr(instance)
+
+
+@pytest.mark.parametrize(
+    ("definition", "complaint"),
+    [
+        (Definition("k", "K", "", "STRING", False, False, ("a.test",)), "only a sensitive setting of type STRING"),
+        (Definition("k", "K", "", "ARRAY", False, True, ("a.test",)), "only a sensitive setting of type STRING"),
+        (Definition("k", "K", "", "STRING", False, True, ("a test",)), "setting 'k', sealed: expected a host such as"),
+    ],
+)
+async def test_what_cannot_be_sealed_is_refused(world: World, definition: Definition, complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint):
+        await create_version(world.sessions, world.function, code="onTrack = e => e", schema=(definition,))
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        ({"hosts": ["http//x"]}, "expected a host such as"),
+        ({"forming": Forming(401, 1)}, "batch_max_count: expected 1 to 400 events, got 401"),
+        ({"forming": Forming(0, 1)}, "batch_max_count: expected 1 to 400 events, got 0"),
+        ({"forming": Forming(20, 10.5)}, "batch_max_wait: expected 0 to 10 seconds, got 10.5"),
+    ],
+)
+async def test_how_no_function_can_run_is_refused(world: World, how: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint):
+        await update_function(world.sessions, world.function, **how)

@@ -17,7 +17,7 @@ from midstream.control import settings as values
 from midstream.control.changes import Application, Change, at
 from midstream.control.connect import Runnable, apply_destination
 from midstream.control.folder import Folder, FromEnvironment, SourceSection
-from midstream.domain.function import ErrorInfo
+from midstream.domain.function import ErrorInfo, Forming
 from midstream.errors import Invalid
 from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow, FunctionRow, SourceRow, VersionRow, WorkspaceRow, WriteKeyRow
@@ -147,15 +147,24 @@ async def _functions(it: Application) -> dict[str, Runnable]:
 async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runnable:
     section = it.folder.functions[slug]
     name, description = section.name or slug, section.description
+    forming = Forming(section.batch_max_count, section.batch_max_wait)
     changed: tuple[str, ...] = ()
     latest: VersionRow | None = None
     if row is None:
         function_id = await functions.add_function(
-            it.session, workspace_id=it.workspace_id, slug=slug, name=name, description=description
+            it.session,
+            workspace_id=it.workspace_id,
+            slug=slug,
+            name=name,
+            description=description,
+            hosts=section.hosts,
+            forming=forming,
         )
     else:
         function_id = row.id
-        changed = await functions.change_function(it.session, function_id, name=name, description=description)
+        changed = await functions.change_function(
+            it.session, function_id, name=name, description=description, hosts=section.hosts, forming=forming
+        )
         latest = await functions.latest_version(it.session, function_id)
     schema = section.definitions()
     version, saved = await _version(it, function_id, latest, it.folder.code[slug], schema)

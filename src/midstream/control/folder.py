@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from midstream.control.functions import check_code
 from midstream.control.settings import Definition, SettingType, nearest
 from midstream.control.transaction import MAX_NAME
+from midstream.domain.function import Forming
 from midstream.domain.topology import OnError
 from midstream.errors import Invalid
 
@@ -98,20 +99,24 @@ class SettingSection(Section):
     type: SettingType = "STRING"
     required: bool = False
     sensitive: bool = False
+    sealed: tuple[str, ...] = ()
 
 
 class FunctionSection(Section):
-    """`[function.<slug>]`. `code` is a file's name, relative to the folder."""
+    """`[function.<slug>]`. `code` is a file's name, relative to the folder. `hosts` it may ask: none named means all."""
 
     name: Name | None = None
     description: str = ""
     code: str
+    hosts: tuple[str, ...] = ()
+    batch_max_count: int = Forming().max_count
+    batch_max_wait: float = Forming().max_wait  # seconds
     settings: dict[SettingName, SettingSection] = {}
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return the settings as a version keeps them; the label defaults to the name."""
         return tuple(
-            Definition(name, it.label or name, it.description, it.type, it.required, it.sensitive)
+            Definition(name, it.label or name, it.description, it.type, it.required, it.sensitive, it.sealed)
             for name, it in self.settings.items()
         )
 

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.settings import Definition
 from midstream.control.transaction import alone, assign, check_name, get
-from midstream.domain.function import Limits
+from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming, Limits
+from midstream.domain.hosts import Hosts
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.schema import FunctionRow, VersionRow
@@ -25,9 +26,19 @@ class Version(NamedTuple):
     number: int
 
 
-async def add_function(session: AsyncSession, *, workspace_id: str, slug: str, name: str, description: str = "") -> str:
+async def add_function(
+    session: AsyncSession,
+    *,
+    workspace_id: str,
+    slug: str,
+    name: str,
+    description: str = "",
+    hosts: Sequence[str] = (),
+    forming: Forming = Forming(),  # noqa: B008 # frozen
+) -> str:
     """Add an insert function, which has no version yet, and return its id."""
     check_name(name)
+    check_running(hosts, forming)
     taken = select(FunctionRow.id).where(FunctionRow.workspace_id == workspace_id, FunctionRow.slug == slug)
     if await session.scalar(taken):
         raise RequestError(409, "slug_taken", f"there is a function {slug!r} already", "slug")
@@ -38,6 +49,9 @@ async def add_function(session: AsyncSession, *, workspace_id: str, slug: str, n
         slug=slug,
         name=name,
         description=description,
+        hosts=list(hosts),
+        batch_max_count=forming.max_count,
+        batch_max_wait=forming.max_wait,
         created_at=now,
         updated_at=now,
     )
@@ -47,13 +61,30 @@ async def add_function(session: AsyncSession, *, workspace_id: str, slug: str, n
 
 
 async def change_function(
-    session: AsyncSession, function_id: str, *, name: str | None = None, description: str | None = None
+    session: AsyncSession,
+    function_id: str,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    hosts: Sequence[str] | None = None,
+    forming: Forming | None = None,
 ) -> tuple[str, ...]:
-    """Change what is given; return what changed. Code and settings are a new version's."""
+    """Change what is given; return what changed. Code and settings are a new version's.
+
+    Which hosts it may ask and how its batches are formed holds for all that runs of it at once, whatever the version.
+    """
     if name is not None:
         check_name(name)
+    check_running(hosts or (), forming or Forming())
     row = await get(session, FunctionRow, function_id)
-    changed = assign(row, name=name, description=description)
+    changed = assign(
+        row,
+        name=name,
+        description=description,
+        hosts=None if hosts is None else list(hosts),
+        batch_max_count=forming and forming.max_count,
+        batch_max_wait=forming and forming.max_wait,
+    )
     if changed:
         row.updated_at = datetime.now(UTC)
     return changed
@@ -70,6 +101,8 @@ async def add_version(
 ) -> Version:
     """Save code and settings schema as the next version. Nothing runs it until an instance is pinned to it."""
     check_code(code)
+    for definition in schema:
+        definition.check()
     function = await get(session, FunctionRow, function_id)
     last = await session.scalar(select(func.max(VersionRow.number)).where(VersionRow.function_id == function_id))
     row = VersionRow(
@@ -95,6 +128,15 @@ def check_code(code: str, where: str | None = None) -> None:
         raise Invalid(f"the code is longer than {limit} bytes", where)
     if "\0" in code:
         raise Invalid("the code contains a NUL character; write it as \\0 in a string", where)
+
+
+def check_running(hosts: Sequence[str], forming: Forming) -> None:
+    """Refuse hosts that cannot be read, and batches that contract §3 does not allow."""
+    Hosts.of("", hosts)
+    if not 1 <= forming.max_count <= BATCH_EVENTS:
+        raise Invalid(f"batch_max_count: expected 1 to {BATCH_EVENTS} events, got {forming.max_count}")
+    if not 0 <= forming.max_wait <= BATCH_WAIT:
+        raise Invalid(f"batch_max_wait: expected 0 to {BATCH_WAIT:g} seconds, got {forming.max_wait:g}")
 
 
 async def latest_version(session: AsyncSession, function_id: str) -> VersionRow | None:

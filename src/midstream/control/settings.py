@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from midstream.domain.hosts import Hosts
 from midstream.errors import Invalid
 from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow, InstanceRow
@@ -26,7 +27,10 @@ _EXPECTED: Mapping[str, str] = {
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """One setting a function declares: Segment's six fields. Code sees its value as `settings.<name>`."""
+    """One setting a function declares: Segment's six fields, and ours. Code sees its value as `settings.<name>`.
+
+    With hosts in `sealed` code sees a token, and the value goes out to these hosts only.
+    """
 
     name: str
     label: str
@@ -34,6 +38,18 @@ class Definition(msgspec.Struct, frozen=True):
     type: SettingType
     required: bool
     sensitive: bool
+    sealed: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Refuse what cannot be sealed. Raises Invalid."""
+        if not self.sealed:
+            return
+        if not self.sensitive or self.type != "STRING":
+            raise Invalid(f"setting {self.name!r}: only a sensitive setting of type STRING can be sealed")
+        try:
+            Hosts.of("", self.sealed)
+        except Invalid as fault:
+            raise Invalid(f"setting {self.name!r}, sealed: {fault}") from None
 
 
 def definitions(schema: Sequence[Mapping[str, Any]]) -> tuple[Definition, ...]:

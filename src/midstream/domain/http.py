@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from midstream.domain.hosts import Hosts
+
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """A request to send. `redirects` is how many may be followed; 0 gives the 3xx answer itself.
 
-    An answer over `max_response_bytes` is ETOOLARGE; with `cut` its first bytes are the answer's body instead.
+    An answer over `max_response_bytes` is ETOOLARGE; with `cut` its first bytes are the answer's body instead. All of the
+    lists in `hosts` must allow where it goes, at each redirect too.
     """
 
     method: str
@@ -22,6 +25,7 @@ class Outbound:
     redirects: int = 0
     max_response_bytes: int = 6 * 1024 * 1024
     cut: bool = False
+    hosts: tuple[Hosts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,9 @@ class Answer:
 class NoAnswer:
     """No usable answer. `code` is Node's errno name: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ENOTFOUND, EHOSTUNREACH and so on.
 
-    EBLOCKED: refused by our own address guard. ETOOLARGE: the answer passed the limit. EINVAL: the request itself is
-    unusable. ECERT: no trusted TLS connection. EPROTO: what came is not HTTP, or does not decompress.
+    EBLOCKED: refused by our own address guard, or a host that is not on a list. ETOOLARGE: the answer passed the limit.
+    EINVAL: the request itself is unusable. ECERT: no trusted TLS connection. EPROTO: what came is not HTTP, or does not
+    decompress.
     """
 
     code: str

@@ -13,9 +13,11 @@ from datetime import timedelta
 import structlog
 
 from midstream.domain.function import Limits, Request
+from midstream.domain.hosts import Hosts
 from midstream.domain.http import Answer, Exchange, NoAnswer, Outbound
 from midstream.domain.redact import Redactor
 from midstream.runtime import protocol
+from midstream.runtime.sealing import Seals
 
 log = structlog.get_logger(__name__)
 
@@ -80,11 +82,13 @@ def _headers(headers: Sequence[tuple[str, str]], redactor: Redactor) -> tuple[tu
 
 @dataclass(slots=True)
 class Broker:
-    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload."""
+    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload; `hosts` bind every request."""
 
     fetch: Fetcher
     limits: Limits
     reply: Callable[[int, bytes], None]
+    seals: Seals
+    hosts: tuple[Hosts, ...] = ()
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _waiting_bytes: int = 0
     _free: asyncio.Semaphore = field(init=False)
@@ -122,6 +126,7 @@ class Broker:
             timedelta(seconds=self.limits.timeout),
             REDIRECTS if wish.redirect == "follow" else 0,
             self.limits.fetch_response_bytes,
+            hosts=self.hosts,
         )
 
     async def _serve(self, id_: int, asked: Asked, redirect: str, when_done: Callable[[Asked], None]) -> None:
@@ -142,7 +147,8 @@ class Broker:
         self._waiting_bytes += size
         try:
             async with self._free:
-                return await self.fetch(asked.outbound)
+                # What is kept to be shown has the tokens: the values are nowhere but in what is sent.
+                return self.seals.closed(await self.fetch(self.seals.opened(asked.outbound)))
         finally:
             self._waiting_bytes -= size
 

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
+from midstream.domain.hosts import Hosts
 from midstream.domain.redact import Redactor
 from midstream.errors import RuntimeUnavailable
 from midstream.runtime import channel, protocol
@@ -29,6 +30,7 @@ from midstream.runtime.faults import Cause, Words, cause_of
 from midstream.runtime.fetching import Asked, Broker, Fetcher
 from midstream.runtime.launch import Launch
 from midstream.runtime.protocol import Frame, Kind, ProtocolError
+from midstream.runtime.sealing import Seals
 
 log = structlog.get_logger(__name__)
 
@@ -51,11 +53,13 @@ class Process:
         self._limits = limits
         self._on_death = on_death
         self._instance_id = spec.instance_id
-        self._redactor = Redactor(spec.secrets)
+        self._seals = Seals(spec.sealed)
+        self._redactor = Redactor((*spec.secrets, *self._seals.tokens, *(each.value for each in spec.sealed)))
         self._words = Words(spec.code, self._redactor)
         self._loop = asyncio.get_running_loop()
         self._channel = channel.Channel(self._receive, self._mistrust, self._closed)
-        self._broker = Broker(fetch, limits, lambda id_, payload: self._channel.send(Kind.ANSWER, id_, payload))
+        hosts = (Hosts.of("this function may ask", spec.hosts),) if spec.hosts else ()
+        self._broker = Broker(fetch, limits, self._answer, self._seals, hosts)
         self._batches: dict[int, Batch] = {}
         self._ids = itertools.count(1)
         self._child: asyncio.subprocess.Process | None = None
@@ -157,7 +161,7 @@ class Process:
     async def _load(self, spec: FunctionSpec) -> None:
         if sys.platform == "linux" and self.pid is not None:
             _bound_memory(self.pid, self._limits.memory_mb)
-        self._channel.send(Kind.LOAD, 0, protocol.load(spec.code, spec.settings, self._limits))
+        self._channel.send(Kind.LOAD, 0, protocol.load(spec.code, self._seals.covered(spec.settings), self._limits))
         if not await self._within(self._ready, self._limits.timeout + GRACE):
             self.fault = self._unloaded()
             await self.stop()
@@ -225,6 +229,9 @@ class Process:
     def _fetched(self, wish: protocol.Wish, asked: Asked) -> None:
         if batch := self._batches.get(wish.batch):
             batch.saw_end(wish.index, asked, self._redactor, self._loop.time())
+
+    def _answer(self, id_: int, payload: bytes) -> None:
+        self._channel.send(Kind.ANSWER, id_, payload)
 
     def _mistrust(self, error: ProtocolError) -> None:
         log.warning("runtime_protocol_broken", instance=self._instance_id, why=str(error))

@@ -24,8 +24,8 @@ from midstream.store.session import async_url, open_engine, unavailable
 _LOCK = 0x6D69_6473  # "mids": our advisory lock in PostgreSQL
 
 
-async def migrate(database_url: str) -> None:
-    """Upgrade the database to the newest migration; nothing happens when it is there already."""
+async def migrate(database_url: str, to: str = "head") -> None:
+    """Upgrade the database to the newest migration, or to a given one; nothing happens when it is there already."""
     url = async_url(database_url)
     async with _file_lock(url.database if url.get_backend_name() == "sqlite" else None):
         engine = open_engine(database_url, pool=NullPool)
@@ -34,7 +34,7 @@ async def migrate(database_url: str) -> None:
                 if engine.dialect.name == "postgresql":
                     # Held until commit, so whoever waited here sees the finished migration next.
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-                await connection.run_sync(_upgrade)
+                await connection.run_sync(_upgrade, to)
         except (OperationalError, InterfaceError) as error:
             raise unavailable(error) from error
         except CommandError as error:
@@ -46,12 +46,12 @@ async def migrate(database_url: str) -> None:
             await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str) -> None:
     config = Config()
     # Config interpolates percent signs.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 @asynccontextmanager

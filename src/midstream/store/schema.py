@@ -70,6 +70,7 @@ class Table(DeclarativeBase):
         dict[str, Any]: JSON(),
         dict[str, str]: JSON(),
         list[dict[str, Any]]: JSON(),
+        list[str] | None: JSON(),
     }
 
 
@@ -132,7 +133,7 @@ class DestinationRow(Table):
 
 
 class FunctionRow(Table):
-    """A function's name; its code is in its versions."""
+    """A function's name and how it runs; its code is in its versions. No hosts means all."""
 
     __tablename__ = "function"
     __table_args__ = (UniqueConstraint("workspace_id", "slug"),)
@@ -142,6 +143,9 @@ class FunctionRow(Table):
     slug: Mapped[str]
     name: Mapped[str]
     description: Mapped[str]
+    hosts: Mapped[list[str] | None]
+    batch_max_count: Mapped[int] = mapped_column(server_default="20")
+    batch_max_wait: Mapped[float] = mapped_column(server_default="1.0")  # seconds
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -13,11 +13,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, cast, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from midstream.domain.function import FunctionSpec
+from midstream.domain.function import Forming, FunctionSpec, Sealed
 from midstream.domain.topology import Destination, Instance, OnError, Snapshot, Source
 from midstream.errors import Invalid
 from midstream.secrets import Closed, Vault
-from midstream.store.schema import DestinationRow, InstanceRow, RevisionRow, SourceRow, VersionRow, WriteKeyRow
+from midstream.store.schema import (
+    DestinationRow,
+    FunctionRow,
+    InstanceRow,
+    RevisionRow,
+    SourceRow,
+    VersionRow,
+    WriteKeyRow,
+)
 from midstream.store.session import Sessions, reading
 
 
@@ -67,17 +75,18 @@ async def _chains(session: AsyncSession, vault: Vault | Closed) -> Mapping[str, 
     """Return the enabled instances of each destination id, in the order in which they run."""
     chains: dict[str, list[Instance]] = defaultdict(list)
     rows = await session.execute(
-        select(InstanceRow, VersionRow)
+        select(InstanceRow, VersionRow, FunctionRow)
         .join(VersionRow, VersionRow.id == InstanceRow.version_id)
+        .join(FunctionRow, FunctionRow.id == InstanceRow.function_id)
         .where(InstanceRow.enabled)
         .order_by(InstanceRow.destination_id, InstanceRow.position, InstanceRow.id)
     )
-    for instance, version in rows:
-        chains[instance.destination_id].append(_instance(instance, version, vault))
+    for instance, version, function in rows:
+        chains[instance.destination_id].append(_instance(instance, version, function, vault))
     return chains
 
 
-def _instance(row: InstanceRow, version: VersionRow, vault: Vault | Closed) -> Instance:
+def _instance(row: InstanceRow, version: VersionRow, function: FunctionRow, vault: Vault | Closed) -> Instance:
     spec, fault = None, ""
     try:
         settings = visible(row, version, vault)
@@ -86,7 +95,17 @@ def _instance(row: InstanceRow, version: VersionRow, vault: Vault | Closed) -> I
     else:
         sensitive = {item["name"] for item in version.settings_schema if item["sensitive"]} | row.secrets.keys()
         hidden = tuple(sorted(set(strings(settings[name] for name in settings.keys() & sensitive))))
-        spec = FunctionSpec(row.id, version.id, version.code, settings, hidden)
+        hosts = {item["name"]: tuple(item.get("sealed", ())) for item in version.settings_schema}
+        spec = FunctionSpec(
+            row.id,
+            version.id,
+            version.code,
+            settings={name: value for name, value in settings.items() if not hosts[name]},
+            secrets=hidden,
+            forming=Forming(function.batch_max_count, function.batch_max_wait),
+            hosts=tuple(function.hosts or ()),
+            sealed=tuple(Sealed(name, settings[name], hosts[name]) for name in settings if hosts[name]),
+        )
     return Instance(row.id, row.name, row.function_id, OnError(row.on_error), spec, fault)
 
 
