@@ -8,9 +8,9 @@ import pytest
 from midstream.control.destinations import create_destination, update_destination
 from midstream.control.functions import create_function, create_version, update_function
 from midstream.control.instances import create_instance, reorder_instances, update_instance
-from midstream.control.settings import Definition
 from midstream.control.sources import create_source, create_workspace, create_write_key, hash_of
 from midstream.domain.function import Forming, Sealed
+from midstream.domain.settings import Definition
 from midstream.domain.topology import EMPTY, OnError
 from midstream.errors import Invalid, RequestError
 from midstream.secrets import Closed, Vault

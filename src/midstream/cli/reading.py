@@ -5,11 +5,11 @@ Leaves: the values, or `Invalid` with the file, and the line and column where it
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from midstream.domain.written import decoded, not_json
 from midstream.errors import Invalid
 
 
@@ -26,9 +26,9 @@ def text_of(name: str) -> str:
 def object_of(name: str, what: str) -> dict[str, Any]:
     """Return a file's JSON object. `what` says what it should hold."""
     try:
-        found = _decoded(text_of(name))
+        found = decoded(text_of(name))
     except ValueError as error:
-        raise _not_json(name, error) from None
+        raise not_json(error, _called(name)) from None
     if not isinstance(found, dict):
         raise Invalid(f"expected a JSON object of {what}", _called(name))
     return found
@@ -38,7 +38,7 @@ def events_of(name: str) -> list[dict[str, Any]]:
     """Return a file's events: one JSON object, an array of them, or one a line."""
     text = text_of(name)
     try:
-        whole = _decoded(text)
+        whole = decoded(text)
     except ValueError as error:
         values = _lines(name, text, error)
     else:
@@ -55,31 +55,11 @@ def _lines(name: str, text: str, error: ValueError) -> list[Any]:
         if not line.strip():
             continue
         try:
-            values.append(_decoded(line))
+            values.append(decoded(line))
         except ValueError as fault:
             # When even the first line is no value by itself, these are not lines, and the fault is where the whole has it.
-            raise (_not_json(name, fault, number) if values else _not_json(name, error)) from None
+            raise (not_json(fault, _called(name), number) if values else not_json(error, _called(name))) from None
     return values
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refused)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _refused(constant: str) -> None:
-    # Python would read it; JSON has no such thing, and midstream would refuse the whole batch for it.
-    raise ValueError(f"{constant} is not a JSON value")
-
-
-def _not_json(name: str, error: ValueError, line: int | None = None) -> Invalid:
-    where = f"line {line}, " if line else ""
-    if isinstance(error, json.JSONDecodeError):
-        where = f"line {line or error.lineno}, column {error.colno}, "
-        return Invalid(f"{where}is not valid JSON: {error.msg}", _called(name))
-    return Invalid(f"{where}is not valid JSON: {error}", _called(name))
 
 
 def _called(name: str) -> str:

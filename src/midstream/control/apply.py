@@ -18,6 +18,7 @@ from midstream.control.changes import Application, Change, at
 from midstream.control.connect import Runnable, apply_destination
 from midstream.control.folder import Folder, FromEnvironment, SourceSection
 from midstream.domain.function import ErrorInfo, Forming
+from midstream.domain.settings import Definition, definitions
 from midstream.errors import Invalid
 from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow, FunctionRow, SourceRow, VersionRow, WorkspaceRow, WriteKeyRow
@@ -137,7 +138,7 @@ async def _functions(it: Application) -> dict[str, Runnable]:
     for slug, row in existing.items():
         latest = await functions.latest_version(it.session, row.id)
         if latest is not None:
-            found[slug] = Runnable(row.id, row.name, values.definitions(latest.settings_schema))
+            found[slug] = Runnable(row.id, row.name, definitions(latest.settings_schema))
     for slug in it.folder.functions:
         with at(it.folder.where(f"function.{slug}")):
             found[slug] = await _function(it, slug, existing.get(slug))
@@ -173,13 +174,13 @@ async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runn
 
 
 async def _version(
-    it: Application, function_id: str, latest: VersionRow | None, code: str, schema: tuple[values.Definition, ...]
+    it: Application, function_id: str, latest: VersionRow | None, code: str, schema: tuple[Definition, ...]
 ) -> tuple[functions.Version, tuple[str, ...]]:
     """Save a version when code or schema differ from the latest one; say what differed."""
     differs = []
     if latest is None or latest.code != code:
         differs.append("code")
-    if latest is not None and values.definitions(latest.settings_schema) != schema:
+    if latest is not None and definitions(latest.settings_schema) != schema:
         differs.append("settings schema")
     if latest is not None and not differs:
         return functions.Version(latest.id, latest.number), ()

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from midstream.control import destinations, instances
-from midstream.control import settings as values
 from midstream.control.changes import Application, at
 from midstream.control.folder import ChainEntry, DestinationSection
 from midstream.control.functions import Version
+from midstream.domain.settings import Definition, definitions, sensitive
+from midstream.domain.written import nearest
 from midstream.errors import Invalid
 from midstream.store.schema import DestinationRow, InstanceRow, VersionRow
 
@@ -25,7 +26,7 @@ class Runnable:
 
     function_id: str
     name: str
-    schema: tuple[values.Definition, ...]
+    schema: tuple[Definition, ...]
     version: Version | None = None
 
 
@@ -39,7 +40,7 @@ async def apply_destination(
     """Create or change one destination and its chain."""
     section = it.folder.destinations[slug]
     if section.source not in source_ids:
-        raise Invalid(f"unknown source {section.source!r}{values.nearest(section.source, source_ids)}")
+        raise Invalid(f"unknown source {section.source!r}{nearest(section.source, source_ids)}")
     kind = destinations.kind_of(section.type)
     settings, warnings = it.resolve(section.settings, kind.sensitive)
     name = section.name or slug
@@ -88,7 +89,7 @@ async def _chain(
     for index, entry in enumerate(it.folder.destinations[slug].functions):
         with at(it.folder.where(f"destination.{slug}", f".functions[{index}]")):
             if entry.function not in runnables:
-                raise Invalid(f"unknown function {entry.function!r}{values.nearest(entry.function, runnables)}")
+                raise Invalid(f"unknown function {entry.function!r}{nearest(entry.function, runnables)}")
             runnable = runnables[entry.function]
             row = connected.pop(runnable.function_id, None)
             wanted.append(await _instance(it, slug, destination_id, entry, runnable, row))
@@ -107,7 +108,7 @@ async def _instance(
 ) -> str:
     """Connect one function, or change how it is connected; return the instance's id."""
     schema = runnable.schema if row is None or runnable.version else await _schema_of(it, row)
-    settings, warnings = it.resolve(entry.settings, values.sensitive(schema))
+    settings, warnings = it.resolve(entry.settings, sensitive(schema))
     changed: tuple[str, ...] = ()
     if row is None:
         instance_id = await instances.add_instance(
@@ -140,9 +141,9 @@ async def _instance(
     return instance_id
 
 
-async def _schema_of(it: Application, row: InstanceRow) -> tuple[values.Definition, ...]:
+async def _schema_of(it: Application, row: InstanceRow) -> tuple[Definition, ...]:
     version = await it.session.get_one(VersionRow, row.version_id)
-    return values.definitions(version.settings_schema)
+    return definitions(version.settings_schema)
 
 
 def _missing_handlers(it: Application, destination: str, function: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from midstream import destinations as catalog
 from midstream.control import settings as values
 from midstream.control.transaction import alone, assign, check_name, get
+from midstream.domain.written import nearest
 from midstream.errors import Invalid, RequestError
 from midstream.secrets import Vault
 from midstream.store.ids import new_id
@@ -21,7 +22,7 @@ from midstream.store.schema import DestinationRow, SourceRow
 def kind_of(slug: str, where: str | None = None) -> catalog.Kind:
     """Look a destination type up in the catalog."""
     if slug not in catalog.CATALOG:
-        raise Invalid(f"unknown destination type {slug!r}{values.nearest(slug, catalog.CATALOG)}", where)
+        raise Invalid(f"unknown destination type {slug!r}{nearest(slug, catalog.CATALOG)}", where)
     return catalog.CATALOG[slug]
 
 

@@ -11,36 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from midstream.control.functions import check_code
-from midstream.control.settings import Definition, SettingType, nearest
 from midstream.control.transaction import MAX_NAME
 from midstream.domain.function import Forming
+from midstream.domain.settings import Definition, SettingName, SettingSection, declared
 from midstream.domain.topology import OnError
+from midstream.domain.written import Section, faults_of, nearest
 from midstream.errors import Invalid
 
 CONFIGURATION = "midstream.toml"  # the server's own settings; it may lie in the same directory
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
-SettingName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
-
-
-class Section(BaseModel):
-    """A table of the folder. An unknown key is an error that names the nearest one there is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, table: Any) -> Any:
-        for key in sorted(table.keys() - cls.model_fields.keys()) if isinstance(table, dict) else ():
-            raise PydanticCustomError(
-                "unknown_key", "unknown key {key}{hint}", {"key": repr(key), "hint": nearest(key, cls.model_fields)}
-            )
-        return table
 
 
 class FromEnvironment(Section):
@@ -70,7 +55,7 @@ class ChainEntry(Section):
     function: Slug
     enabled: bool = True
     on_error: OnError = OnError.BLOCK
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class DestinationSection(Section):
@@ -80,7 +65,7 @@ class DestinationSection(Section):
     type: str
     name: Name | None = None
     enabled: bool = True
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     functions: tuple[ChainEntry, ...] = ()
 
     @model_validator(mode="after")
@@ -89,17 +74,6 @@ class DestinationSection(Section):
         for name in {name for name in names if names.count(name) > 1}:
             raise PydanticCustomError("twice", "function {name} is in the chain twice", {"name": repr(name)})
         return self
-
-
-class SettingSection(Section):
-    """`[function.<slug>.settings.<name>]`."""
-
-    label: str = ""
-    description: str = ""
-    type: SettingType = "STRING"
-    required: bool = False
-    sensitive: bool = False
-    sealed: tuple[str, ...] = ()
 
 
 class FunctionSection(Section):
@@ -111,14 +85,11 @@ class FunctionSection(Section):
     hosts: tuple[str, ...] = ()
     batch_max_count: int = Forming().max_count
     batch_max_wait: float = Forming().max_wait  # seconds
-    settings: dict[SettingName, SettingSection] = {}
+    settings: dict[SettingName, SettingSection] = Field(default_factory=dict)
 
     def definitions(self) -> tuple[Definition, ...]:
-        """Return the settings as a version keeps them; the label defaults to the name."""
-        return tuple(
-            Definition(name, it.label or name, it.description, it.type, it.required, it.sensitive, it.sealed)
-            for name, it in self.settings.items()
-        )
+        """Return the settings as a version keeps them."""
+        return declared(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,17 +201,8 @@ def _section(
     try:
         return model.model_validate(tables[table])
     except ValidationError as error:
-        faults += [f"{files[table]}: {table}{_path(fault)}: {_said(fault)}" for fault in error.errors()]
+        faults += [f"{files[table]}: {table}{fault}" for fault in faults_of(error)]
         return None
-
-
-def _path(fault: ErrorDetails) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
-
-
-def _said(fault: ErrorDetails) -> str:
-    message = fault["msg"]
-    return "this key is missing" if fault["type"] == "missing" else message[0].lower() + message[1:]
 
 
 def _code(directory: Path, name: str, where: str, faults: list[str]) -> str | None:

@@ -10,10 +10,10 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from midstream.control.settings import Definition
 from midstream.control.transaction import alone, assign, check_name, get
 from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming, Limits
 from midstream.domain.hosts import Hosts
+from midstream.domain.settings import Definition
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.schema import FunctionRow, VersionRow

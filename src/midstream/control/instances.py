@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from midstream.control import settings as values
 from midstream.control.functions import latest_version
 from midstream.control.transaction import alone, assign, check_name, get
+from midstream.domain.settings import check_values, definitions, sensitive
 from midstream.domain.topology import OnError
 from midstream.errors import Invalid, RequestError
 from midstream.secrets import Vault
@@ -107,10 +108,10 @@ async def reorder(session: AsyncSession, destination_id: str, instance_ids: list
 
 
 def _put(row: InstanceRow, version: VersionRow, settings: Mapping[str, Any], vault: Vault) -> tuple[str, ...]:
-    schema = values.definitions(version.settings_schema)
-    values.check_values(schema, settings)
+    schema = definitions(version.settings_schema)
+    check_values(schema, settings)
     values.check_json(settings)
-    return values.put(row, settings, values.sensitive(schema), vault)
+    return values.put(row, settings, sensitive(schema), vault)
 
 
 create_instance = alone(add_instance)

@@ -6,7 +6,7 @@ Enters: the tables and the vault. Leaves: a `domain.topology.Snapshot` with sett
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Text, cast, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.domain.function import Forming, FunctionSpec, Sealed
+from midstream.domain.settings import strings
 from midstream.domain.topology import Destination, Instance, OnError, Snapshot, Source
 from midstream.errors import Invalid
 from midstream.secrets import Closed, Vault
@@ -150,17 +151,3 @@ def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault | 
 
 def _hiding(instance: Instance, secrets: tuple[str, ...]) -> Instance:
     return replace(instance, spec=replace(instance.spec, secrets=secrets)) if instance.spec else instance
-
-
-def strings(values: Iterable[Any]) -> Iterator[str]:
-    """Yield every string worth hiding in sensitive JSON values; keys of maps are names, not secrets."""
-    for value in values:
-        match value:
-            case str() if value:
-                yield value
-            case list():
-                yield from strings(value)
-            case dict():
-                yield from strings(value.values())
-            case _:
-                pass

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from midstream.control.folder import read
-from midstream.control.settings import Definition
+from midstream.domain.settings import Definition
 from midstream.domain.topology import OnError
 from midstream.errors import Invalid
 
