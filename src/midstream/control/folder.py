@@ -201,7 +201,7 @@ def _section(
     try:
         return model.model_validate(tables[table])
     except ValidationError as error:
-        faults += [f"{files[table]}: {table}{fault}" for fault in faults_of(error)]
+        faults += [f"{files[table]}: {fault}" for fault in faults_of(error, table)]
         return None
 
 

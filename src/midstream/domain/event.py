@@ -7,6 +7,7 @@ path reads.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
+
+from midstream.domain.wellformed import mended
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias", "delete")
 SHORT_FORMS = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
@@ -141,6 +144,24 @@ def accept(item: bytes | Raw, arrival: Arrival) -> Accepted | Rejection:
 
 # What normalising itself adds (ids, five times, version …) is not charged to the client.
 _STAMPS = 1024
+
+
+def tried(event: Mapping[str, Any], arrival: Arrival) -> tuple[bytes, Rejection | None]:
+    """Put an event written for a trial into the form a function sees, and say why `accept` would refuse it, if so.
+
+    What the event has stays as it is, since it may be a sample of one that arrived before; what is missing is added.
+    """
+    identified = event if event.get("messageId") else {**event, "messageId": arrival.new_message_id()}
+    sent = mended(json.dumps(identified).encode())
+    judged = accept(sent, arrival)
+    rejection = judged if isinstance(judged, Rejection) else None
+    try:
+        own = _fields.decode(sent)
+        own.pop("writeKey", None)
+        added = _fields.decode(_normalised(dict(own), _known(sent), arrival))
+    except (msgspec.MsgspecError, RecursionError):
+        return sent, rejection
+    return _json.encode(added | {name: value for name, value in own.items() if bytes(value) != b"null"}), rejection
 
 
 def text(raw: Raw | None) -> str | None:

@@ -31,9 +31,14 @@ class Section(BaseModel):
         return table
 
 
-def faults_of(error: ValidationError) -> Iterator[str]:
-    """Say what is wrong, each fault with the path to it: `.functions[0].settings: input should be …`."""
-    return (f"{_path(fault)}: {_said(fault)}" for fault in error.errors())
+def faults_of(error: ValidationError, root: str = "") -> Iterator[str]:
+    """Say what is wrong, each fault with the path to it: `functions[0].settings: input should be …`.
+
+    `root` is where the paths begin, such as the name of the table that was read.
+    """
+    for fault in error.errors():
+        path = (root + _path(fault)).lstrip(".")
+        yield f"{path}: {_said(fault)}" if path else _said(fault)
 
 
 def _path(fault: ErrorDetails) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from midstream.domain.event import TYPES, Accepted, Arrival, Rejection, accept, head
+from midstream.domain.event import TYPES, Accepted, Arrival, Rejection, accept, head, tried
 
 NOW = datetime(2026, 1, 1, 0, 0, 6, tzinfo=UTC)
 MINIMAL: dict[str, dict[str, Any]] = {
@@ -196,3 +196,26 @@ def test_whatever_is_accepted_is_one_line_of_json_with_the_clients_fields_untouc
     assert {name: value for name, value in after.items() if name not in stamped} == {
         name: value for name, value in event.items() if name not in stamped and name != "writeKey"
     }
+
+
+def test_an_event_for_a_trial_gets_what_it_lacks_and_keeps_what_it_has() -> None:
+    raw, rejection = tried({"type": "track", "event": "x", "userId": "u", "version": 7, "writeKey": "k"}, arrival())
+    event = json.loads(raw)
+    assert rejection is None
+    assert (event["messageId"], event["receivedAt"], event["version"]) == ("made", "2026-01-01T00:00:06.000Z", 7)
+    assert "writeKey" not in event
+    again, _ = tried(event, arrival(received_at=NOW.replace(year=2027)))
+    assert json.loads(again) == event
+
+
+@pytest.mark.parametrize("event", [{}, {"type": 5, "messageId": 5}, {"type": "track", "context": []}, {"userId": 5}])
+def test_an_event_for_a_trial_is_prepared_even_if_it_would_be_refused(event: dict[str, Any]) -> None:
+    raw, rejection = tried(event, arrival())
+    assert rejection is not None
+    assert json.loads(raw).items() >= event.items()
+    assert json.loads(raw)["receivedAt"]
+
+
+def test_half_an_emoji_in_an_event_for_a_trial_is_mended() -> None:
+    raw, _ = tried({"type": "track", "event": "\ud83e", "userId": "u"}, arrival())
+    assert json.loads(raw)["event"] == "\ufffd"

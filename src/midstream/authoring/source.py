@@ -1,0 +1,89 @@
+"""A function as it lies in a folder: its code, the settings it declares in `function.toml`, its cases.
+
+Enters: a file or a folder. Leaves: a `Source`, or `Invalid` saying what was looked for.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from midstream.domain.settings import Definition, SettingName, SettingSection, declared
+from midstream.domain.written import Section, faults_of
+from midstream.errors import Invalid
+
+DECLARATION = "function.toml"
+CASES = "cases"
+_NAMES = ("function.js", "function.ts", "index.js", "index.ts")
+_ENDINGS = (".js", ".ts")
+_NOT_CODE = (".d.ts", ".config.js", ".config.ts")
+
+
+class Declaration(Section):
+    """`function.toml`. The tables of settings are those of a workspace's folder, `[settings.<name>]`."""
+
+    name: str | None = None
+    description: str = ""
+    settings: dict[SettingName, SettingSection] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A function's files. `schema` is None when nothing is declared, so that nothing can be said about settings."""
+
+    path: Path
+    code: str
+    schema: tuple[Definition, ...] | None
+    cases: Sequence[Path]
+
+
+def find(place: Path) -> Source:
+    """Read the function that a path names: the file itself, or the only one in a folder."""
+    path = _code_in(place) if place.is_dir() else place
+    cases = sorted(path.parent.joinpath(CASES).glob("*.json"))
+    return Source(path, _text(path), _schema(path.with_name(DECLARATION)), cases)
+
+
+def files_of(source: Source) -> list[Path]:
+    """Return every file that may change what the function does, or what is expected of it."""
+    return [source.path, source.path.with_name(DECLARATION), *source.cases]
+
+
+def _code_in(folder: Path) -> Path:
+    for name in _NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    found = sorted(
+        path.name for path in folder.iterdir() if path.suffix in _ENDINGS and not path.name.endswith(_NOT_CODE)
+    )
+    match found:
+        case [only]:
+            return folder / only
+        case []:
+            raise Invalid(f"there is no function: expected {_NAMES[0]}, or another .js or .ts file", str(folder))
+        case _:
+            raise Invalid(f"there are several: {', '.join(found)}; name one, or call it {_NAMES[0]}", str(folder))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise Invalid(f"cannot be read: {error.strerror}", str(path)) from None
+    except UnicodeDecodeError as error:
+        raise Invalid(f"is not UTF-8 text (at byte {error.start})", str(path)) from None
+
+
+def _schema(path: Path) -> tuple[Definition, ...] | None:
+    if not path.exists():
+        return None
+    try:
+        return declared(Declaration.model_validate(tomllib.loads(_text(path))).settings)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"not readable as TOML: {error}", str(path)) from None
+    except ValidationError as error:
+        raise Invalid("\n".join(f"{path}: {fault}" for fault in faults_of(error))) from None
