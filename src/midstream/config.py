@@ -67,6 +67,7 @@ class Config(BaseSettings):
     function_heap_mb: int = Field(ge=16)
     function_memory_mb: int = Field(ge=64)
     function_processes: int = Field(ge=1)
+    function_idle: float = Field(gt=0)
     deno: str
     batch_events: int = Field(ge=1, le=1000)
     batches_in_flight: int = Field(ge=1, le=64)

@@ -39,6 +39,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             policy=config.retry_policy,
             pace=Pace(config.batch_events, config.batches_in_flight),
             retry_max_bytes=config.retry_max_bytes,
+            idle=config.function_idle,
         )
         follower = Follower(open_sessions(engine), vault_of(config), interval=config.poll_interval)
         tasks = [asyncio.create_task(follower.run(worker.follow)), asyncio.create_task(worker.keep_house())]

@@ -44,6 +44,7 @@ class Worker:
         policy: RetryPolicy,
         pace: Pace,
         retry_max_bytes: int,
+        idle: float,
     ) -> None:
         self._log = log
         self._pool = pool
@@ -52,6 +53,7 @@ class Worker:
         self._policy = policy
         self._pace = pace
         self._retry_max_bytes = retry_max_bytes
+        self._idle = idle
         self._retries_full = False
         self._running: dict[str, _Running] = {}
         self._changing = asyncio.Lock()
@@ -82,6 +84,7 @@ class Worker:
                 self._retries_full = full
             except Unavailable as error:
                 telemetry.logger().debug("the log cannot be looked at", error=str(error))
+            await self._pool.let_go(self._idle)
             for state, count in self._pool.stats().items():
                 telemetry.runtime_processes.labels(state).set(count)
             await asyncio.sleep(_HOUSEKEEPING)

@@ -44,6 +44,7 @@ class Instance:
         self._fault: ErrorInfo | None = None
         self._fault_until = 0.0
         self.users = 0
+        self.used_at = asyncio.get_running_loop().time()
 
     @property
     def alive(self) -> bool:
@@ -59,6 +60,7 @@ class Instance:
             return await (self._former.add(events) if self._forms else self._call(events))
         finally:
             self.users -= 1
+            self.used_at = asyncio.get_running_loop().time()
             self._ended()
 
     def hurry(self) -> None:

@@ -85,6 +85,14 @@ class Pool:
         for id_ in [id_ for id_ in self._instances if id_ not in instance_ids]:
             self._retire(self._instances.pop(id_))
 
+    async def let_go(self, idle: float) -> None:
+        """Stop the processes that had nothing to do for `idle` seconds; their next batch starts them again."""
+        before = asyncio.get_running_loop().time() - idle
+        for instance in list(self._instances.values()):
+            # Asked right before, since others may be given work while one is being stopped.
+            if instance.alive and not instance.users and instance.used_at <= before:
+                await instance.stop()
+
     def stats(self) -> dict[str, int]:
         """Count the processes that are up or coming up, by whether they have work."""
         alive = [instance for instance in (*self._instances.values(), *self._retired) if instance.alive]

@@ -77,6 +77,22 @@ async def test_the_least_recently_used_makes_room(make: Make) -> None:
     assert run.pool.stats() == {"idle": 2, "busy": 0}
 
 
+async def test_a_process_that_had_nothing_to_do_for_long_is_let_go_and_comes_back(make: Make) -> None:
+    run = make()
+    code = "let n = 0; onTrack = () => ({ n: ++n })"
+    await run(code)
+    await run.pool.let_go(3600)
+    assert run.pool.stats() == {"idle": 1, "busy": 0}
+    busy = asyncio.create_task(run(SLOW, instance="busy"))
+    while not run.pool.stats()["busy"]:
+        await asyncio.sleep(0)
+    await run.pool.let_go(0)
+    assert run.pool.stats() == {"idle": 0, "busy": 1}
+    assert (await busy)[0].ending is Ending.RETURNED
+    assert json.loads((await run(code))[0].event or b"{}")["n"] == 1
+    assert run.kills == []
+
+
 async def test_with_all_processes_busy_the_next_instance_waits_its_turn(make: Make) -> None:
     run = make(processes=1)
     results = await asyncio.gather(*(run(SLOW, instance=f"ifi_{n}") for n in range(3)))
