@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +34,41 @@ async def test_values_are_printed_as_node_prints_them(run: Runner) -> None:
         "[a value that cannot be printed]",
         "Assertion failed: sums",
     ]
+
+
+async def test_groups_counts_and_timers_are_each_invocations_own(make: Make) -> None:
+    run = make(limits=Limits(timeout=30))
+    code = """onTrack = async e => {
+      console.group('outer', e.n);
+      console.log('two\\nlines');
+      console.group();
+      console.count(); await null; console.count(); console.count('other');
+      console.groupEnd(); console.groupEnd(); console.groupEnd();
+      console.countReset(); console.count();
+      console.time('t'); console.timeLog('t', { a: 1 }); console.timeEnd('t'); console.timeEnd('t');
+      return e }"""
+    for n, one in enumerate(await run(code, *(event(n=n) for n in range(3)))):
+        lines = [line.message for line in one.logs]
+        assert lines[:6] == [
+            f"outer {n}",
+            "  two\n  lines",
+            "    default: 1",
+            "    default: 2",
+            "    other: 1",
+            "default: 1",
+        ]
+        assert re.fullmatch(r"t: \d+\.\d{3}ms { a: 1 }", lines[6])
+        assert re.fullmatch(r"t: \d+\.\d{3}ms", lines[7])
+        assert len(lines) == 8
+
+
+async def test_tampering_reaches_no_part_of_the_console(run: Runner) -> None:
+    code = """
+      String.prototype.replaceAll = () => 'forged'; Number.prototype.toFixed = () => 'forged';
+      Array.prototype[Symbol.iterator] = function* () { yield 'forged' };
+      onTrack = e => { console.group('g'); console.log('in', 'side'); console.count('c'); console.assert(0, 'a', 'b'); return e }"""
+    (one,) = await run(code)
+    assert [line.message for line in one.logs] == ["g", "  in side", "  c: 1", "  Assertion failed: a b"]
 
 
 async def test_an_error_is_printed_without_our_frames(run: Runner) -> None:

@@ -25,6 +25,12 @@ export const stringify = JSON.stringify;
 export const stringOf = String;
 
 export const slice = uncurry(String.prototype.slice);
+export const replaceAll = uncurry(String.prototype.replaceAll) as (
+  text: string,
+  what: string,
+  by: () => string,
+) => string;
+export const fixed = uncurry(Number.prototype.toFixed);
 export const wellFormed = uncurry(String.prototype.toWellFormed);
 export const matches = uncurry(RegExp.prototype.test);
 

@@ -1,5 +1,6 @@
 // Which invocation is speaking: one slot an event, followed through awaits, timers and callbacks.
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Notes } from "./console.ts";
 import { mapEach, MapOf, matches } from "./primordials.ts";
 
 /** One event's invocation. Objects here have no prototype, so no tampered one can reach them. */
@@ -13,6 +14,8 @@ export interface Slot {
   ended: boolean;
   lines: number;
   dropped: number;
+  /** The console's, once it needs them. */
+  notes?: Notes;
 }
 
 export interface Batch {
