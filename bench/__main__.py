@@ -10,27 +10,13 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from bench import end_to_end, function_stage, ingest
+from bench import end_to_end, function_stage, ingest, runtime
 from bench.figures import Figure, show
-
-_STAGE_FLOOR = 0.5
-
-
-def _function_stage(folder: Path, *, runs: int, quick: bool) -> Iterator[Figure]:
-    for row in function_stage.run(quick=quick):
-        yield Figure(
-            f"function stage, batches of {row['batch']}",
-            "events/s",
-            row["bare_events_per_s"],
-            row["events_per_s"],
-            row["runs"],
-            floor=_STAGE_FLOOR,
-        )
-
 
 _PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     "ingest": ingest.run,
-    "function-stage": _function_stage,
+    "function-stage": function_stage.run,
+    "runtime": runtime.run,
     "end-to-end": end_to_end.run,
 }
 

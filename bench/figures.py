@@ -12,7 +12,10 @@ from rich.table import Table
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A figure: medians of interleaved runs. `floor` is of the ratio, or of midstream's own value."""
+    """A figure: medians of interleaved runs. `floor` is of the ratio, or of midstream's own value.
+
+    With `lower` less is better, and the floor is a ceiling.
+    """
 
     what: str
     unit: str
@@ -22,6 +25,7 @@ class Figure(msgspec.Struct, frozen=True):
     floor: float | None = None
     floor_of: Literal["ratio", "value"] = "ratio"
     note: str = ""
+    lower: bool = False
 
     @property
     def ratio(self) -> float:
@@ -33,7 +37,8 @@ class Figure(msgspec.Struct, frozen=True):
         """Whether it is at its floor; None without one."""
         if self.floor is None:
             return None
-        return (self.ratio if self.floor_of == "ratio" else self.midstream) >= self.floor
+        value = self.ratio if self.floor_of == "ratio" else self.midstream
+        return value <= self.floor if self.lower else value >= self.floor
 
 
 def median_figure(
@@ -45,10 +50,11 @@ def median_figure(
     floor: float | None = None,
     floor_of: Literal["ratio", "value"] = "ratio",
     note: str = "",
+    lower: bool = False,
 ) -> Figure:
     """Return the figure of several runs."""
     middle, ours = statistics.median(baseline), statistics.median(midstream)
-    return Figure(what, unit, middle, ours, len(midstream), floor, floor_of, note)
+    return Figure(what, unit, middle, ours, len(midstream), floor, floor_of, note, lower)
 
 
 def show(figures: Sequence[Figure]) -> None:
@@ -83,4 +89,5 @@ def _number(value: float) -> str:
 def _floor(figure: Figure) -> str:
     if figure.floor is None:
         return ""
-    return f"{figure.floor:.2f}" if figure.floor_of == "ratio" else f"{_number(figure.floor)} {figure.unit}"
+    floor = f"{figure.floor:.2f}" if figure.floor_of == "ratio" else f"{_number(figure.floor)} {figure.unit}"
+    return f"≤ {floor}" if figure.lower else floor

@@ -1,146 +1,24 @@
 """How much of bare V8 the function stage reaches: events a second through `Pool.invoke` beside the same handler in one
-Deno process that does nothing but parse, await, stringify. Run it: `python bench/function_stage.py [--quick]`.
+Deno process that does nothing but parse, await, stringify. Run it: `python -m bench --only function-stage`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from bench.figures import Figure
+from bench.functions import MASK, PASS, SETTINGS, bare_rate, sample
 from midstream.domain.function import Ending, FunctionSpec
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.runtime import Pool
-from midstream.runtime.launch import packaged
 
 BATCHES = (1, 10, 100, 500)
-IN_FLIGHT = 2
-RUNS = 5
-
-MASK = """
-const SHOUTS = /[!?]{3,}|\\b(buy now|act fast)\\b/i;
-
-function sha256(text) {
-  const K = sha256.K, bytes = [];
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c < 128) bytes.push(c);
-    else if (c < 2048) bytes.push(192 | c >> 6, 128 | c & 63);
-    else bytes.push(224 | c >> 12, 128 | c >> 6 & 63, 128 | c & 63);
-  }
-  const bits = bytes.length * 8;
-  bytes.push(128);
-  while (bytes.length % 64 !== 56) bytes.push(0);
-  bytes.push(0, 0, 0, 0, bits >>> 24, bits >>> 16 & 255, bits >>> 8 & 255, bits & 255);
-  const H = new Int32Array([0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19]);
-  const w = new Int32Array(64);
-  for (let at = 0; at < bytes.length; at += 64) {
-    for (let i = 0; i < 16; i++) {
-      const j = at + i * 4;
-      w[i] = bytes[j] << 24 | bytes[j + 1] << 16 | bytes[j + 2] << 8 | bytes[j + 3];
-    }
-    for (let i = 16; i < 64; i++) {
-      const a = w[i - 15], b = w[i - 2];
-      const s0 = (a >>> 7 | a << 25) ^ (a >>> 18 | a << 14) ^ a >>> 3;
-      const s1 = (b >>> 17 | b << 15) ^ (b >>> 19 | b << 13) ^ b >>> 10;
-      w[i] = w[i - 16] + s0 + w[i - 7] + s1 | 0;
-    }
-    let [a, b, c, d, e, f, g, h] = H;
-    for (let i = 0; i < 64; i++) {
-      const s1 = (e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7);
-      const t1 = h + s1 + (e & f ^ ~e & g) + K[i] + w[i] | 0;
-      const s0 = (a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10);
-      const t2 = s0 + (a & b ^ a & c ^ b & c) | 0;
-      h = g; g = f; f = e; e = d + t1 | 0; d = c; c = b; b = a; a = t1 + t2 | 0;
-    }
-    H[0] += a; H[1] += b; H[2] += c; H[3] += d; H[4] += e; H[5] += f; H[6] += g; H[7] += h;
-  }
-  let hex = "";
-  for (let i = 0; i < 8; i++) hex += (H[i] >>> 0).toString(16).padStart(8, "0");
-  return hex;
-}
-sha256.K = (() => {
-  const K = new Int32Array(64);
-  for (let n = 2, i = 0; i < 64; n++) {
-    let prime = true;
-    for (let d = 2; d * d <= n; d++) if (n % d === 0) prime = false;
-    if (prime) K[i++] = (Math.cbrt(n) % 1) * 4294967296 | 0;
-  }
-  return K;
-})();
-
-async function onTrack(event, settings) {
-  if (SHOUTS.test(event.properties.comment)) throw new EventNotSupported("shouting is not sent on");
-  event.properties.email = sha256(event.properties.email + settings.salt);
-  event.properties.masked = true;
-  return event;
-}
-"""
-SETTINGS = {"salt": "a-pinch-of-salt"}
-
-# The same code in the same V8, with nothing around it. The errors are what throws cost there too.
-BARE = """
-const [file, eventsFile, seconds] = Deno.args;
-globalThis.EventNotSupported = class EventNotSupported extends Error {};
-(0, eval)(Deno.readTextFileSync(file) + "; globalThis.handler = onTrack;");
-const events = Deno.readTextFileSync(eventsFile).split("\\n");
-const settings = SETTINGS;
-async function pass(milliseconds) {
-  let done = 0, bytes = 0;
-  const begin = performance.now();
-  for (;;) {
-    for (const text of events) {
-      try { bytes += JSON.stringify(await handler(JSON.parse(text), settings)).length } catch { bytes++ }
-    }
-    done += events.length;
-    const took = performance.now() - begin;
-    if (took >= milliseconds) return done / took * 1000;
-  }
-}
-await pass(seconds * 300);
-console.log(await pass(seconds * 1000));
-""".replace("SETTINGS", json.dumps(SETTINGS))
-
-
-def sample(index: int) -> bytes:
-    """Return an event of about 1.2 KB as a Segment library sends it, some of them outside ASCII."""
-    cities = ("Lisboa", "Zürich", "東京", "Austin", "København")
-    event = {
-        "type": "track",
-        "event": "Order Completed",
-        "messageId": f"api-{index:032x}",
-        "anonymousId": f"anonymous-{index}",
-        "userId": f"user-{index % 500}",
-        "properties": {
-            "email": f"person.{index}@example.com",
-            "comment": "Buy now!!!" if index % 5 == 0 else "left at the door, thank you",
-            "orderId": f"order-{index}",
-            "total": 19.5 + index,
-            "currency": "EUR",
-            "products": [
-                {"product_id": f"p-{index}-{n}", "sku": f"G-{n:02}", "name": "Monopoly: third edition", "price": 19 + n}
-                for n in range(3)
-            ],
-        },
-        "context": {
-            "ip": "203.0.113.9",
-            "library": {"name": "analytics-node", "version": "2.1.0"},
-            "locale": "en-US",
-            "location": {"city": cities[index % 5], "country": "Elsewhere", "latitude": 40.2964, "longitude": -76.9411},
-            "userAgent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140 Safari/537.36",
-            "page": {"path": "/checkout", "url": "https://shop.example/checkout", "title": "Checkout", "referrer": ""},
-        },
-        "integrations": {"All": True},
-        "timestamp": "2026-01-01T00:00:01.000Z",
-        "receivedAt": "2026-01-01T00:00:06.000Z",
-    }
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+_FLOOR = 0.5
+_IN_FLIGHT = 2  # batches
 
 
 async def _no_network(_: Outbound) -> Exchange:
@@ -158,72 +36,38 @@ async def _through_pool(pool: Pool, spec: FunctionSpec, events: list[bytes], siz
             batch = batches[turn % len(batches)]
             results = await pool.invoke(spec, batch)
             done += len(results)
-            turn += IN_FLIGHT
+            turn += _IN_FLIGHT
 
-    await asyncio.gather(*(keep_sending(turn) for turn in range(IN_FLIGHT)))
+    await asyncio.gather(*(keep_sending(turn) for turn in range(_IN_FLIGHT)))
     return done / (time.perf_counter() - begin)
 
 
-def _bare(folder: Path, seconds: float) -> float:
-    command = [
-        packaged(),
-        "run",
-        "--no-config",
-        "--no-lock",
-        "--allow-read",
-        "bare.js",
-        "mask.js",
-        "events",
-        str(seconds),
-    ]
-    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # our own
-    return float(said.stdout)
-
-
-async def _measure(*, quick: bool) -> list[dict[str, Any]]:
-    seconds, runs = (0.3, 2) if quick else (1.0, RUNS)
+async def _measure(folder: Path, name: str, code: str, runs: int, seconds: float) -> list[Figure]:
     events = [sample(index) for index in range(2000)]
     bare: list[float] = []
     piped: dict[int, list[float]] = {size: [] for size in BATCHES}
     pool = Pool(_no_network)
-    spec = FunctionSpec("bench", "1", MASK, SETTINGS)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "bare.js").write_text(BARE)
-        (folder / "mask.js").write_text(MASK)
-        (folder / "events").write_bytes(b"\n".join(events))
-        try:
-            endings = {one.ending for one in await pool.invoke(spec, events[:10])}
-            if endings != {Ending.RETURNED, Ending.THREW}:
-                raise AssertionError(f"expected returned and thrown events, got {endings}")
-            await _through_pool(pool, spec, events, 100, seconds)  # let V8 optimise, as the bare one may
-            for _ in range(runs):
-                bare.append(await asyncio.to_thread(_bare, folder, seconds))
-                for size in BATCHES:
-                    piped[size].append(await _through_pool(pool, spec, events, size, seconds))
-        finally:
-            await pool.close()
+    spec = FunctionSpec("bench", name, code, SETTINGS)
+    try:
+        endings = {one.ending for one in await pool.invoke(spec, events[:10])}
+        if Ending.RETURNED not in endings or endings - {Ending.RETURNED, Ending.THREW}:
+            raise AssertionError(f"expected returned and thrown events, got {endings}")
+        await _through_pool(pool, spec, events, 100, seconds)  # let V8 optimise, as the bare one may
+        for _ in range(runs):
+            bare.append(await asyncio.to_thread(bare_rate, folder, code, events, seconds))
+            for size in BATCHES:
+                piped[size].append(await _through_pool(pool, spec, events, size, seconds))
+    finally:
+        await pool.close()
     base = statistics.median(bare)
-    return [_row(size, statistics.median(rates), base, runs) for size, rates in piped.items()]
+    return [
+        Figure(f"{name}, batches of {size}", "events/s", base, statistics.median(rates), runs, floor=_FLOOR)
+        for size, rates in piped.items()
+    ]
 
 
-def _row(size: int, rate: float, bare: float, runs: int) -> dict[str, Any]:
-    return {"batch": size, "events_per_s": rate, "bare_events_per_s": bare, "ratio": rate / bare, "runs": runs}
-
-
-def run(quick: bool = False) -> list[dict[str, Any]]:  # noqa: FBT001, FBT002 # the bench runner's shape
-    """Measure, and return one row a batch size."""
-    return asyncio.run(_measure(quick=quick))
-
-
-def main() -> None:
-    """Print the table."""
-    print(f"{'batch':>6} {'events/s':>10} {'bare V8':>10} {'ratio':>6}")
-    for row in run(quick="--quick" in sys.argv[1:]):
-        print(
-            f"{row['batch']:>6} {row['events_per_s']:>10,.0f} {row['bare_events_per_s']:>10,.0f} {row['ratio']:>6.2f}"
-        )
-
-
-if __name__ == "__main__":
-    main()
+def run(folder: Path, *, runs: int, quick: bool) -> Iterator[Figure]:
+    """Measure a masking handler, then a handler that does nothing: that one is all overhead."""
+    seconds = 0.3 if quick else 1.0
+    for name, code in (("mask", MASK), ("passthrough", PASS)):
+        yield from asyncio.run(_measure(folder, name, code, runs, seconds))

@@ -13,7 +13,8 @@ from midstream.domain.function import FunctionSpec, Invocation, Limits
 from midstream.domain.http import Answer, Exchange, Outbound
 from midstream.runtime import Pool
 
-LIMITS = Limits(timeout=0.5)
+# Short enough to wait for, long enough for a busy machine to do the little that most tests ask for.
+LIMITS = Limits(timeout=2)
 
 
 def event(type_: str = "track", **fields: Any) -> bytes:

@@ -48,7 +48,7 @@ async def test_a_request_goes_out_whole_and_its_answer_comes_back_whole(make: Ma
     (sent,) = asked
     assert (sent.method, sent.url, sent.body) == ("PUT", "https://h.test/p?q=1", b'{"type":"track"}')
     assert dict(sent.headers) == {"x-key": "v", "content-type": "text/plain;charset=UTF-8"}
-    assert (sent.redirects, sent.timeout, sent.max_response_bytes) == (20, timedelta(seconds=0.5), 6 * 1024 * 1024)
+    assert (sent.redirects, sent.timeout, sent.max_response_bytes) == (20, timedelta(seconds=2), 6 * 1024 * 1024)
     (request,) = one.requests
     assert (request.method, request.status, request.duration_ms, request.error) == ("PUT", 201, 3.0, None)
     assert (request.request_body, request.response_body) == ('{"type":"track"}', '{"ok": "ä"}')
