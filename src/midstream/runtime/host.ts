@@ -1,6 +1,7 @@
 // The host: all there is in the process of one instance besides the user's code. It has no permission at all.
 // Enters: frames on fd 0 (the code once, then batches of events). Leaves: frames on fd 1, one line an event.
 // User code comes over the channel and runs by vm.Script: being in no module graph, it has no import().
+import { makeCache } from "./host/cache.ts";
 import { compile, type Handler, HANDLER_NAMES, handlersOf, place } from "./host/compile.ts";
 import { confess, makeConsole, write } from "./host/console.ts";
 import { faultOf, shown, wordStacks } from "./host/faults.ts";
@@ -66,6 +67,7 @@ async function furnishFor(message: Load): Promise<void> {
   if (cryptography !== undefined) provide("crypto", cryptography);
   provide("console", makeConsole(format, message.log_lines, message.log_line_bytes));
   provide("fetch", fetch);
+  provide("cache", makeCache(message.timeout_ms));
 }
 
 /** Make the `crypto` of functions: Node's, whose web half would look for itself in the global it now is. */

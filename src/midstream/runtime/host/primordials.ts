@@ -39,6 +39,10 @@ export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: Map<K, V>, key: 
 export const mapSet = uncurry(Map.prototype.set) as <K, V>(map: Map<K, V>, key: K, value: V) => unknown;
 export const mapDelete = uncurry(Map.prototype.delete) as <K, V>(map: Map<K, V>, key: K) => boolean;
 export const mapEach = uncurry(Map.prototype.forEach) as <K, V>(map: Map<K, V>, call: (value: V) => void) => void;
+export const mapSize = uncurry(Object.getOwnPropertyDescriptor(Map.prototype, "size")!.get as () => number);
+const mapKeys = uncurry(Map.prototype.keys);
+const nextKey = uncurry(Object.getPrototypeOf(new Map().keys()).next as () => { value: unknown });
+export const oldestKey = <K>(map: Map<K, unknown>): K => nextKey(mapKeys(map)).value as K;
 
 export const Bytes = Uint8Array;
 export const View = DataView;
