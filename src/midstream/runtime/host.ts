@@ -7,6 +7,7 @@ import { confess, makeConsole, write } from "./host/console.ts";
 import { faultOf, shown, wordStacks } from "./host/faults.ts";
 import { answered, fetch, fetching } from "./host/fetch.ts";
 import { boundEvents, NO_HANDLER, refused, returned, threw, TIMEOUT } from "./host/lines.ts";
+import { gather, type Package } from "./host/packages.ts";
 import {
   append, create, decode, find, isPrototypeOf, mapDelete, mapGet, mapSet, NativePromise, now, parse, part, stringify, then,
   uncurry,
@@ -23,6 +24,7 @@ interface Load {
   log_lines: number;
   log_line_bytes: number;
   event_bytes: number;
+  packages: Package[];
 }
 
 // Another batch, an answer or EXPIRE may wait behind a batch whose events use much processor time: let them in this often.
@@ -38,13 +40,13 @@ let inFlight = 0;
 
 // ---- the code ----
 
-async function load(message: Load): Promise<void> {
+async function load(message: Load, bundles: Uint8Array): Promise<void> {
   inFlight++;
   settings = message.settings;
   timeoutMs = message.timeout_ms;
   boundEvents(message.event_bytes);
   follow(message.code);
-  await furnishFor(message);
+  await furnishFor(message, bundles);
   const compiled = await compile(message.code);
   let error = compiled.fault ?? "null";
   let names = "";
@@ -58,16 +60,22 @@ async function load(message: Load): Promise<void> {
 }
 
 /** Make the code's global scope. What only some code needs is loaded before the code itself could watch that. */
-async function furnishFor(message: Load): Promise<void> {
+async function furnishFor(message: Load, bundles: Uint8Array): Promise<void> {
   const names = (word: string) => message.code.includes(word);
-  const cryptography = names("crypto") ? withWebCrypto((await import("node:crypto")).default) : undefined;
-  const format = names("console") ? (await import("node:util")).format : () => "";
+  const needs = (name: string) => message.packages.some((each) => each.needs.includes(name));
+  const cryptography = names("crypto") || needs("crypto")
+    ? withWebCrypto((await import("node:crypto")).default)
+    : undefined;
+  const placePackages = await gather(message.packages, bundles, cryptography);
+  // Packages speak, too: moment of dates it has to guess at.
+  const format = names("console") || message.packages.length > 0 ? (await import("node:util")).format : () => "";
   furnish();
   wordStacks();
   if (cryptography !== undefined) provide("crypto", cryptography);
   provide("console", makeConsole(format, message.log_lines, message.log_line_bytes));
   provide("fetch", fetch);
   provide("cache", makeCache(message.timeout_ms));
+  placePackages();
 }
 
 /** Make the `crypto` of functions: Node's, whose web half would look for itself in the global it now is. */
@@ -93,7 +101,11 @@ function receive(kind: number, id: number, payload: Uint8Array): void {
   else if (kind === wire.RUN_TOGETHER) start(id, payload, true);
   else if (kind === wire.ANSWER) answered(id, payload);
   else if (kind === wire.EXPIRE) expire(id);
-  else if (kind === wire.LOAD) load(parse(decode(payload)) as Load).catch(() => exit(1));
+  else if (kind === wire.LOAD) {
+    const split = find(payload, 10);
+    const message = parse(decode(part(payload, 0, split))) as Load;
+    load(message, wire.keep(payload, split + 1)).catch(() => exit(1));
+  }
 }
 
 function start(id: number, payload: Uint8Array, together: boolean): void {

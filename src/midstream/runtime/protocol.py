@@ -15,6 +15,7 @@ import msgspec
 
 from midstream.domain.function import Limits
 from midstream.domain.http import Answer, Exchange, NoAnswer
+from midstream.runtime.libraries import libraries_for
 
 # A batch that comes back larger is run again event by event, so this bounds memory, not functions.
 MAX_FRAME = 64 * 1024 * 1024
@@ -31,7 +32,7 @@ class ProtocolError(Exception):
 class Kind(IntEnum):
     """The kinds of frames; host/wire.ts has the same list."""
 
-    LOAD = 1  # to the process: the code and settings, once
+    LOAD = 1  # to the process: the code and settings, once, and the bundles it names
     RUN = 2  # events of a batch, joined by newlines
     ANSWER = 3  # to a FETCH: head, newline, body
     EXPIRE = 4  # give up events of the batch that are over their time
@@ -216,8 +217,14 @@ def lines(payload: bytes, count: int) -> tuple[list[bytes], list[int]]:
 
 
 def load(code: str, settings: Mapping[str, Any], limits: Limits) -> bytes:
-    """Return the payload of LOAD."""
-    return msgspec.json.encode(
+    """Return the payload of LOAD: a head, newline, and the bundles of the packages the code names."""
+    libraries = libraries_for(code)
+    bundles = [library.script() for library in libraries]
+    packages = [
+        {"global": library.name, "member": library.member, "needs": library.needs, "size": len(bundle)}
+        for library, bundle in zip(libraries, bundles, strict=True)
+    ]
+    head = msgspec.json.encode(
         {
             "code": code.encode(errors="replace").decode(),
             "settings": dict(settings),
@@ -225,8 +232,10 @@ def load(code: str, settings: Mapping[str, Any], limits: Limits) -> bytes:
             "log_lines": limits.log_lines,
             "log_line_bytes": limits.log_line_bytes,
             "event_bytes": limits.event_bytes,
+            "packages": packages,
         }
     )
+    return b"".join([head, b"\n", *bundles])
 
 
 def run(events: Sequence[bytes]) -> bytes:

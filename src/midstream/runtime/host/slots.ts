@@ -35,7 +35,7 @@ export const batches: Map<number, Batch> = new MapOf();
 
 // Following costs about a microsecond an event, so code that names nothing that could need it goes without.
 const SPEAKS =
-  /\b(console|fetch|https|cache|set(Timeout|Interval|Immediate)|queueMicrotask|global(This)?|window|self|this)\b|\\u/;
+  /\b(console|fetch|https|cache|OAuth|set(Timeout|Interval|Immediate)|queueMicrotask|global(This)?|window|self|this)\b|\\u/;
 const storage = new AsyncLocalStorage<Slot>();
 const runIn = storage.run.bind(storage);
 const current = storage.getStore.bind(storage);

@@ -1,0 +1,38 @@
+// Node's `zlib` for user code, without its streams: they ask a global `process`, which is not there. Functions with a
+// callback are the synchronous ones, called a little later.
+import zlib from "node:zlib";
+
+type Sync = (data: unknown, options?: unknown) => unknown;
+type Callback = (error: unknown, result?: unknown) => void;
+
+const later = queueMicrotask;
+
+function calledBack(sync: Sync): (data: unknown, options: unknown, callback?: Callback) => void {
+  return (data, options, callback) => {
+    const call = (typeof options === "function" ? options : callback) as Callback;
+    if (typeof call !== "function") throw new TypeError(`expected a callback, got a ${typeof call}`);
+    later(() => {
+      let result: unknown;
+      try {
+        result = sync(data, typeof options === "function" ? undefined : options);
+      } catch (error) {
+        return call(error);
+      }
+      call(null, result);
+    });
+  };
+}
+
+function offered(): Record<string, unknown> {
+  const all = zlib as unknown as Record<string, unknown>;
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(all)) {
+    const sync = all[`${name}Sync`] as Sync | undefined;
+    if (sync !== undefined) kept[name] = calledBack(sync);
+    else if (typeof value !== "function" || name.endsWith("Sync") || name === "crc32") kept[name] = value;
+  }
+  return kept;
+}
+
+/** `zlib.zlib` of functions. */
+export const offer: Record<string, unknown> = offered();
