@@ -14,6 +14,7 @@ import {
 } from "./host/primordials.ts";
 import { furnish, provide } from "./host/realm.ts";
 import { type Batch, batches, follow, presumed, runAs, type Slot } from "./host/slots.ts";
+import { provideStubs } from "./host/stubs.ts";
 import { forAll, idsOf, type Lines, paired } from "./host/together.ts";
 import * as wire from "./host/wire.ts";
 
@@ -25,6 +26,7 @@ interface Load {
   log_line_bytes: number;
   event_bytes: number;
   packages: Package[];
+  stubs: Record<string, string>;
 }
 
 // Another batch, an answer or EXPIRE may wait behind a batch whose events use much processor time: let them in this often.
@@ -76,6 +78,7 @@ async function furnishFor(message: Load, bundles: Uint8Array): Promise<void> {
   provide("fetch", fetch);
   provide("cache", makeCache(message.timeout_ms));
   placePackages();
+  provideStubs(message.stubs);
 }
 
 /** Make the `crypto` of functions: Node's, whose web half would look for itself in the global it now is. */

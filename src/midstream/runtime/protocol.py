@@ -16,6 +16,7 @@ import msgspec
 from midstream.domain.function import Limits
 from midstream.domain.http import Answer, Exchange, NoAnswer
 from midstream.runtime.libraries import libraries_for
+from midstream.runtime.stubs import stubs_for
 
 # A batch that comes back larger is run again event by event, so this bounds memory, not functions.
 MAX_FRAME = 64 * 1024 * 1024
@@ -233,6 +234,7 @@ def load(code: str, settings: Mapping[str, Any], limits: Limits) -> bytes:
             "log_line_bytes": limits.log_line_bytes,
             "event_bytes": limits.event_bytes,
             "packages": packages,
+            "stubs": stubs_for(code),
         }
     )
     return b"".join([head, b"\n", *bundles])
