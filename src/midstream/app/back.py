@@ -10,10 +10,11 @@ from midstream.app.orders import Orders, vault_of
 from midstream.config import Config
 from midstream.destinations import Ports
 from midstream.egress import Egress
+from midstream.errors import RuntimeUnavailable
 from midstream.log import Appender, connect
 from midstream.pipeline.lane import Pace
 from midstream.pipeline.worker import Worker
-from midstream.runtime import Pool
+from midstream.runtime import Pool, isolation
 from midstream.store.follow import Follower
 from midstream.store.session import open_engine, open_sessions
 
@@ -27,7 +28,13 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         cleanup.push_async_callback(engine.dispose)
         egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
         cleanup.push_async_callback(egress.close)
-        pool = Pool(egress.send, limits=config.limits, deno=config.deno or None, processes=config.function_processes)
+        await _report_isolation()
+        pool = Pool(
+            egress.send,
+            limits=config.limits,
+            deno=config.deno or None,
+            processes=config.function_processes,
+        )
         pool.on_kill = lambda reason: telemetry.runtime_kills.labels(reason).inc()
         cleanup.push_async_callback(pool.close)
         notes = Appender(log, queue_bytes=config.ingest_queue_bytes, patience=10)
@@ -49,3 +56,16 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await worker.stop(patience=config.drain_timeout)
         await notes.drain()
+
+
+async def _report_isolation() -> None:
+    """Say which layers of the kernel's isolation functions run in."""
+    try:
+        layers = await asyncio.to_thread(isolation.find)
+    except RuntimeUnavailable as error:  # each function that is started tries again
+        telemetry.logger().error("function_isolation cannot be found out", error=str(error))
+        return
+    off = {layer.name: layer.detail for layer in layers if not layer.on}
+    on = [layer.name for layer in layers if layer.on]
+    say = telemetry.logger().warning if off else telemetry.logger().info
+    say("function_isolation", on=on, off=off)

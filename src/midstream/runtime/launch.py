@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,9 @@ import deno as deno_wheel
 
 from midstream import confine
 from midstream.domain.function import Limits
+from midstream.domain.isolation import Layer
 from midstream.errors import RuntimeUnavailable
+from midstream.runtime import isolation
 
 HOST = Path(__file__).with_name("host.ts")
 _PATIENCE = 60  # seconds for Deno to say its version, or to compile the host; a busy machine may take some
@@ -34,16 +37,19 @@ class Launch:
     environment: dict[str, str]
 
 
-async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None) -> Launch:
-    """Find Deno and warm its cache. Raises RuntimeUnavailable."""
+async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None, layers: Iterable[Layer] = ()) -> Launch:
+    """Find Deno and warm its cache; start it within these layers. Raises RuntimeUnavailable."""
     binary = deno or packaged()
     arguments = [*_flags(limits), str(HOST)]
     key = f"{await _version(binary)}-{_fingerprint(arguments)}"
     folder = deno_dir or _cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
-    launch = Launch(confine.command([binary, "run", *arguments], signal=signal.SIGKILL), environment)
-    await asyncio.to_thread(_fill, folder, f"warmed-{key}", launch)
-    return launch
+    program = [binary, "run", *arguments]
+    # The run that fills the cache has to write it, and no user code is in it.
+    filling = Launch(confine.command(program, signal=signal.SIGKILL), environment)
+    await asyncio.to_thread(_fill, folder, f"warmed-{key}", filling)
+    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, [HOST, HOST.with_suffix(""), folder])
+    return Launch(confine.command(program, signal=signal.SIGKILL, walls=walls), environment)
 
 
 def _flags(limits: Limits) -> list[str]:

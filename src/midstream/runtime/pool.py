@@ -14,6 +14,7 @@ from pathlib import Path
 
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
 from midstream.errors import RuntimeUnavailable
+from midstream.runtime import isolation
 from midstream.runtime.batch import unloadable
 from midstream.runtime.faults import Cause
 from midstream.runtime.fetching import Fetcher
@@ -34,6 +35,7 @@ class Pool:
     """Runs functions. Close it: it owns the processes.
 
     `fetch` sends what user code asks for. `processes` bounds how many are alive; the one idle longest makes room.
+    `require` names the layers of isolation without which nothing is run: ConfigError then.
     `on_kill` is called with the cause whenever a process is killed or dies.
     """
 
@@ -45,6 +47,7 @@ class Pool:
         deno: str | None = None,
         deno_dir: Path | None = None,
         processes: int = 64,
+        require: Collection[str] = (),
     ) -> None:
         self.on_kill: Callable[[str], None] | None = None
         self._fetch = fetch
@@ -52,6 +55,7 @@ class Pool:
         self._deno = deno
         self._deno_dir = deno_dir
         self._processes = processes
+        self._require = require
         self._alive = 0
         self._instances: OrderedDict[str, Instance] = OrderedDict()  # least recently used first
         self._retired: set[Instance] = set()
@@ -138,7 +142,8 @@ class Pool:
     async def _prepared(self) -> Launch:
         async with self._preparing:
             if self._launch is None:
-                self._launch = await prepare(self._limits, self._deno, self._deno_dir)
+                layers = await asyncio.to_thread(isolation.find, self._require)
+                self._launch = await prepare(self._limits, self._deno, self._deno_dir, layers)
             return self._launch
 
     async def _find_room(self) -> None:

@@ -1,0 +1,68 @@
+"""What the whole does where the kernel lacks a layer: it says so and goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from midstream import confine
+from midstream.runtime import isolation, seccomp
+from tests.whole import running, until
+
+CODE = "function onTrack(event) { return event }\n"
+# A kernel without Landlock: its first system call does not exist.
+NO_LANDLOCK = b"".join(
+    seccomp._line(*line)
+    for line in (
+        (seccomp._LOAD, seccomp._NUMBER),
+        (seccomp._EQUAL, 444, 0, 1),
+        (seccomp._RETURN, seccomp._ABSENT),
+        (seccomp._RETURN, seccomp._ALLOW),
+    )
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
+
+
+def without_landlock(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    missing = [layer.detail for layer in isolation.find(()) if layer.name == "seccomp" and not layer.on]
+    if missing:
+        pytest.skip(f"seccomp takes Landlock away here, and it is off: {missing[0]}")
+    walls = ["no_new_privs", f"seccomp={NO_LANDLOCK.hex()}"]
+    command = [sys.executable, "-m", "midstream", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDSTREAM_")}
+    return subprocess.run(
+        confine.command(command, signal=signal.SIGKILL, walls=walls),
+        cwd=cwd,
+        env=inherited | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "same.js").write_text(CODE)
+    return tmp_path
+
+
+def test_without_a_layer_functions_run(folder: Path) -> None:
+    cache = str(folder / "cache")
+    for _ in range(2):
+        ran = without_landlock("functions", "check", "same.js", cwd=folder, XDG_CACHE_HOME=cache)
+        assert (ran.returncode, ran.stdout) == (0, "same.js: onTrack\n"), ran.stderr
+
+
+def test_a_worker_says_at_its_start_which_layers_are_on(tmp_path: Path) -> None:
+    on = [layer.name for layer in isolation.find() if layer.on]
+    with running(tmp_path) as whole:
+        until(lambda: "function_isolation" in whole.log())
+        (line,) = [line for line in whole.log().splitlines() if "function_isolation" in line]
+        assert all(name in line for name in on)
