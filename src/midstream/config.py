@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from midstream.domain.function import Limits
+from midstream.domain.isolation import LAYERS
 from midstream.domain.retry import RetryPolicy
 from midstream.errors import ConfigError
 
@@ -37,6 +38,12 @@ def _listed(value: object) -> object:
 def _odd(value: int) -> int:
     if value not in (1, 3, 5):
         raise ValueError("must be 1, 3 or 5")
+    return value
+
+
+def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in value if name not in LAYERS]:
+        raise ValueError(f"there is no layer {unknown[0]!r}; there are: {', '.join(LAYERS)}")
     return value
 
 
@@ -68,6 +75,7 @@ class Config(BaseSettings):
     function_memory_mb: int = Field(ge=64)
     function_processes: int = Field(ge=1)
     function_idle: float = Field(gt=0)
+    function_isolation_require: Annotated[Names, AfterValidator(_layers)]
     deno: str
     batch_events: int = Field(ge=1, le=1000)
     batches_in_flight: int = Field(ge=1, le=64)

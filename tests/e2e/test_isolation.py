@@ -1,4 +1,4 @@
-"""What the whole does where the kernel lacks a layer: it says so and goes on."""
+"""What the whole does where the kernel lacks a layer: it says so and goes on, or refuses when the layer is required."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from midstream.runtime import isolation, seccomp
 from tests.whole import running, until
 
 CODE = "function onTrack(event) { return event }\n"
+FOLDER = """
+[source.website]
+[function.same]
+code = "same.js"
+"""
 # A kernel without Landlock: its first system call does not exist.
 NO_LANDLOCK = b"".join(
     seccomp._line(*line)
@@ -49,11 +54,28 @@ def without_landlock(*arguments: str, cwd: Path, **environ: str) -> subprocess.C
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.toml").write_text(FOLDER)
     (tmp_path / "same.js").write_text(CODE)
     return tmp_path
 
 
-def test_without_a_layer_functions_run(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("serve", "--port", "0", "--data-dir", "data"),
+        ("apply", ".", "--data-dir", "data"),
+        ("functions", "check", "same.js"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_without_a_required_layer_nothing_runs(folder: Path, command: tuple[str, ...]) -> None:
+    ran = without_landlock(*command, cwd=folder, MIDSTREAM_FUNCTION_ISOLATION_REQUIRE="landlock,seccomp")
+    assert ran.returncode == 78, ran.stderr
+    assert "midstream: function_isolation_require asks for layers that cannot be had here: landlock (this" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_without_a_layer_that_is_not_required_functions_run(folder: Path) -> None:
     cache = str(folder / "cache")
     for _ in range(2):
         ran = without_landlock("functions", "check", "same.js", cwd=folder, XDG_CACHE_HOME=cache)

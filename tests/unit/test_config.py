@@ -37,6 +37,11 @@ def test_a_flag_wins_over_the_environment_over_a_file_over_the_configuration_fil
         ({"MIDSTREAM_PROT": "1"}, "unknown setting 'prot' in the environment (MIDSTREAM_PROT). Did you mean 'port'?"),
         ({"MIDSTREAM_PORT": "many"}, "port (from MIDSTREAM_PORT): "),
         ({"MIDSTREAM_PORT": "70000"}, "less than or equal to 65535"),
+        (
+            {"MIDSTREAM_FUNCTION_ISOLATION_REQUIRE": "landlock,secomp"},
+            "function_isolation_require (from MIDSTREAM_FUNCTION_ISOLATION_REQUIRE): Value error, there is no layer "
+            "'secomp'; there are: no_new_privs, ",
+        ),
         ({"MIDSTREAM_LOG_REPLICAS": "2"}, "log_replicas (from MIDSTREAM_LOG_REPLICAS): "),
         ({"MIDSTREAM_PORT_FILE": "/does/not/exist"}, "MIDSTREAM_PORT_FILE names /does/not/exist, which cannot be read"),
     ],

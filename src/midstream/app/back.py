@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 from midstream import telemetry
@@ -28,12 +29,13 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         cleanup.push_async_callback(engine.dispose)
         egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
         cleanup.push_async_callback(egress.close)
-        await _report_isolation()
+        await _report_isolation(config.function_isolation_require)
         pool = Pool(
             egress.send,
             limits=config.limits,
             deno=config.deno or None,
             processes=config.function_processes,
+            require=config.function_isolation_require,
         )
         pool.on_kill = lambda reason: telemetry.runtime_kills.labels(reason).inc()
         cleanup.push_async_callback(pool.close)
@@ -58,10 +60,10 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         await notes.drain()
 
 
-async def _report_isolation() -> None:
-    """Say which layers of the kernel's isolation functions run in."""
+async def _report_isolation(required: Collection[str]) -> None:
+    """Say which layers of the kernel's isolation functions run in. Raises ConfigError when a required one is off."""
     try:
-        layers = await asyncio.to_thread(isolation.find)
+        layers = await asyncio.to_thread(isolation.find, required)
     except RuntimeUnavailable as error:  # each function that is started tries again
         telemetry.logger().error("function_isolation cannot be found out", error=str(error))
         return

@@ -28,6 +28,7 @@ from midstream.config import PREFIX, Config
 from midstream.errors import ConfigError, LogUnavailable
 from midstream.log import Endpoint, connect
 from midstream.log.server import DataDirLock, Server
+from midstream.runtime import isolation
 from midstream.store.migrate import migrate
 from midstream.store.session import open_engine, open_sessions
 from midstream.store.snapshot import holds_secrets
@@ -86,6 +87,9 @@ class Supervisor:
     async def start(self) -> None:
         """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
         try:
+            if self._role in ("all", "worker") and self.config.function_isolation_require:
+                # Workers refuse by themselves; here it ends with a sentence before anything is started.
+                await asyncio.to_thread(isolation.find, self.config.function_isolation_require)
             self.config.make_data_dir()
             if not self.config.nats_url:
                 # First of all: a midstream that was killed may still be letting go of its port and its log.

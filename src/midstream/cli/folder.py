@@ -54,7 +54,12 @@ async def apply_folder(
 ) -> list[Change]:
     """Read, check and apply a folder to the database that `config` names; its `env` values come from `environ`."""
     folder = read(directory)
-    pool = Pool(_no_network, limits=config.limits, deno=config.deno or None)
+    pool = Pool(
+        _no_network,
+        limits=config.limits,
+        deno=config.deno or None,
+        require=config.function_isolation_require,
+    )
     try:
         async with opened_sessions(config) as sessions:
             vault = vault_of(config)

@@ -81,7 +81,12 @@ def test(
 @asynccontextmanager
 async def _pool(config: Config) -> AsyncIterator[Pool]:
     egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
-    pool = Pool(egress.send, limits=config.limits, deno=config.deno or None)
+    pool = Pool(
+        egress.send,
+        limits=config.limits,
+        deno=config.deno or None,
+        require=config.function_isolation_require,
+    )
     try:
         yield pool
     finally:
