@@ -82,6 +82,8 @@ class Mocked:
 
     async def send(self, request: Outbound) -> Exchange:
         """Answer a request."""
+        if refusal := _refusal(request):
+            return NoAnswer("EBLOCKED", refusal, 0.0)
         matching = [index for index, reply in enumerate(self._replies) if reply.matches(request)]
         if not matching:
             self.unmatched.append(f"{request.method} {request.url}")
@@ -118,6 +120,13 @@ def _canonical(url: str) -> object:
         return read.origin(), read.path, [*read.query.items()]
     except ValueError:
         return url
+
+
+def _refusal(request: Outbound) -> str | None:
+    """Say why the function may not ask there, as the real network would."""
+    url = URL(request.url)
+    refusals = (hosts.refusal(url.scheme, url.raw_host or "", url.port or 0) for hosts in request.hosts)
+    return next((refusal for refusal in refusals if refusal), None)
 
 
 def _reason(status: int) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from midstream.domain.event import Arrival, Rejection, tried
-from midstream.domain.function import FunctionSpec, Limits
+from midstream.domain.function import Forming, FunctionSpec, Limits, Sealed
 from midstream.domain.preview import result_of
 from midstream.domain.settings import Definition, sensitive, strings
 from midstream.runtime import Fetcher, Pool
@@ -41,18 +41,30 @@ class Trial:
     """What to run. Values of settings that the schema calls sensitive are hidden in everything that leaves.
 
     Events may be as an author writes them: what they lack of a logged one is added, as of `received_at` (None: now).
+    Several at once are one call of `onBatch`, if the code has it. No `hosts` means all.
     """
 
     code: str
     events: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     schema: Sequence[Definition] = ()
+    hosts: tuple[str, ...] = ()
     received_at: datetime | None = None
 
     def spec(self) -> FunctionSpec:
         """Return it as an instance."""
         hidden = strings(self.settings[name] for name in self.settings.keys() & sensitive(self.schema))
-        return FunctionSpec("trial", "trial", self.code, self.settings, tuple(sorted(set(hidden))))
+        sealed = {it.name: it.sealed for it in self.schema if it.sealed and it.name in self.settings}
+        return FunctionSpec(
+            "trial",
+            "trial",
+            self.code,
+            settings={name: value for name, value in self.settings.items() if name not in sealed},
+            secrets=tuple(sorted(set(hidden))),
+            forming=Forming(max_count=max(len(self.events), 1), max_wait=0),
+            hosts=self.hosts,
+            sealed=tuple(Sealed(name, self.settings[name], hosts) for name, hosts in sealed.items()),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ async def run_case(
     *,
     schema: Sequence[Definition] | None = None,
     settings: Mapping[str, Any] | None = None,
+    hosts: tuple[str, ...] = (),
 ) -> Verdict:
     """Run a case. `settings` are for what it does not set itself. Raises RuntimeUnavailable."""
     values = {**(settings or {}), **case.settings}
@@ -60,7 +61,7 @@ async def run_case(
     except Invalid as fault:
         return Verdict([str(fault)])
     network = Mocked(case.fetch)
-    trial = Trial(code, case.given, values, schema or (), ARRIVED)
+    trial = Trial(code, case.given, values, schema or (), hosts, ARRIVED)
     shown = await preview(trial, network.send, bench)
     problems = [unmatched(asked) for asked in dict.fromkeys(network.unmatched)]
     return _judged(case, shown, problems)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from midstream.domain.function import Forming
+from midstream.domain.hosts import Hosts
 from midstream.domain.settings import Definition, SettingName, SettingSection, declared
 from midstream.domain.written import Section, faults_of
 from midstream.errors import Invalid
@@ -24,10 +26,13 @@ _NOT_CODE = (".d.ts", ".config.js", ".config.ts")
 
 
 class Declaration(Section):
-    """`function.toml`. The tables of settings are those of a workspace's folder, `[settings.<name>]`."""
+    """`function.toml`: what a workspace's folder says in `[function.<slug>]`, the settings as `[settings.<name>]`."""
 
     name: str | None = None
     description: str = ""
+    hosts: tuple[str, ...] = ()
+    batch_max_count: int = Forming().max_count
+    batch_max_wait: float = Forming().max_wait  # seconds
     settings: dict[SettingName, SettingSection] = Field(default_factory=dict)
 
 
@@ -38,6 +43,7 @@ class Source:
     path: Path
     code: str
     schema: tuple[Definition, ...] | None
+    hosts: tuple[str, ...]
     cases: Sequence[Path]
 
 
@@ -45,12 +51,8 @@ def find(place: Path) -> Source:
     """Read the function that a path names: the file itself, or the only one in a folder."""
     path = _code_in(place) if place.is_dir() else place
     cases = sorted(path.parent.joinpath(CASES).glob("*.json"))
-    return Source(path, _text(path), _schema(path.with_name(DECLARATION)), cases)
-
-
-def files_of(source: Source) -> list[Path]:
-    """Return every file that may change what the function does, or what is expected of it."""
-    return [source.path, source.path.with_name(DECLARATION), *source.cases]
+    schema, hosts = _declared(path.with_name(DECLARATION))
+    return Source(path, _text(path), schema, hosts, cases)
 
 
 def _code_in(folder: Path) -> Path:
@@ -78,12 +80,21 @@ def _text(path: Path) -> str:
         raise Invalid(f"is not UTF-8 text (at byte {error.start})", str(path)) from None
 
 
-def _schema(path: Path) -> tuple[Definition, ...] | None:
+def _declared(path: Path) -> tuple[tuple[Definition, ...] | None, tuple[str, ...]]:
+    """Return the settings and hosts of a declaration, if there is one."""
     if not path.exists():
-        return None
+        return None, ()
     try:
-        return declared(Declaration.model_validate(tomllib.loads(_text(path))).settings)
+        declaration = Declaration.model_validate(tomllib.loads(_text(path)))
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"not readable as TOML: {error}", str(path)) from None
     except ValidationError as error:
         raise Invalid("\n".join(f"{path}: {fault}" for fault in faults_of(error))) from None
+    schema = declared(declaration.settings)
+    try:
+        Hosts.of("", declaration.hosts)
+        for definition in schema:
+            definition.check()
+    except Invalid as fault:
+        raise Invalid(str(fault), str(path)) from None
+    return schema, declaration.hosts

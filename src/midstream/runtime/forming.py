@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
 from midstream.domain.event import head
 from midstream.domain.function import Forming, Invocation
 
@@ -21,7 +23,10 @@ _Waiting = tuple[bytes, "asyncio.Future[Invocation]"]
 
 def handler_of(event: bytes) -> str:
     """Return the name of the handler for one event by itself."""
-    return f"on{head(event).type.capitalize()}"
+    try:
+        return f"on{head(event).type.capitalize()}"
+    except msgspec.ValidationError:  # only in a trial: ingest takes no event whose known fields are not texts
+        return ""
 
 
 class Former:

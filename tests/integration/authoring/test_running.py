@@ -156,3 +156,42 @@ async def test_a_preview_of_code_that_does_not_load_says_so_for_each_event() -> 
 
     shown = await preview(Trial("function onTrack( {", [track("a"), track("b")]), none, Workbench())
     assert [(each["outcome"], each["discardReason"]) for each in shown.results] == [("retry", "invalid_settings")] * 2
+
+
+async def test_a_case_asks_only_the_hosts_that_are_declared() -> None:
+    case = {"event": track("try"), "fetch": [{"url": "*"}], "expected": {"requests": [{"url": "$any"}]}}
+    (asked,) = (await run(case, hosts=("a.example",))).results[0]["requests"]
+    assert asked["status"] == 200
+    (refused,) = (await run(case, hosts=("b.example",))).results[0]["requests"]
+    assert refused["status"] is None
+    assert "is not among the hosts that this function may ask" in refused["error"]
+
+
+async def test_code_sees_a_token_in_place_of_a_sealed_setting() -> None:
+    code = """async function onTrack(event, settings) {
+      await fetch('https://a.example/', { headers: { authorization: settings.token } })
+      return { ...event, sealed: settings.token.startsWith('sealed_') }
+    }"""
+    sealed = Definition("token", "", "", "STRING", required=True, sensitive=True, sealed=("a.example",))
+    content = {"event": track("x"), "settings": {"token": SECRET}, "fetch": [{"url": "*"}]}
+    case = case_of(content | {"expected": {"event": track("x", sealed=True)}}, "c.json")
+    verdict = await run_case(code, case, Workbench(), schema=(sealed,))
+    assert verdict.passed, verdict.differences
+    assert SECRET not in json.dumps(verdict.results)
+
+
+async def test_several_events_are_one_call_of_on_batch_and_one_is_its_own_handlers() -> None:
+    code = "onBatch = (events) => events.map((e) => ({ ...e, of: events.length })); onTrack = (e) => ({ ...e, of: 0 })"
+    wanted = [{"event": track(name, of=3)} for name in "abc"]
+    together = await run({"events": [track(name) for name in "abc"], "expected": wanted}, code)
+    assert together.passed, together.differences
+    alone = await run({"event": track("a"), "expected": {"event": track("a", of=0)}}, code)
+    assert alone.passed, alone.differences
+
+
+@pytest.mark.parametrize("odd", [{"type": 5}, {"type": "track", "messageId": 5, "receivedAt": 5}])
+async def test_a_preview_takes_events_that_nothing_else_would(odd: dict[str, Any]) -> None:
+    code = "onBatch = (events) => events; onTrack = (e) => e"
+    shown = await preview(Trial(code, [odd]), Mocked([]).send, Workbench())
+    assert shown.results[0]["outcome"] in {"returned", "discarded"}
+    assert len(shown.warnings) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from midstream.authoring.source import files_of, find
+from midstream.authoring.source import find
 from midstream.domain.settings import Definition
 from midstream.errors import Invalid
 
@@ -35,7 +35,6 @@ def test_a_folder_has_one_function(tmp_path: Path, names: list[str], found: str)
     assert source.schema is None
     assert [path.name for path in source.cases] == ["a.json", "b.json"]
     assert find(tmp_path / found) == source
-    assert {path.name for path in files_of(source)} == {found, "function.toml", "a.json", "b.json"}
 
 
 @pytest.mark.parametrize(
@@ -61,9 +60,19 @@ def test_settings_are_declared_beside_the_code(tmp_path: Path) -> None:
     )
 
 
+def test_hosts_are_declared_beside_the_code_too(tmp_path: Path) -> None:
+    lay(tmp_path, ["function.js"])
+    assert find(tmp_path).hosts == ()
+    (tmp_path / "function.toml").write_text('name = "Ask"\nhosts = ["api.example.com"]\nbatch_max_count = 5\n')
+    assert find(tmp_path).hosts == ("api.example.com",)
+    assert find(tmp_path).schema == ()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("hosts = ['https://']", "expected a host such as api.example.com"),
+        ("[settings.a]\nsealed = ['x.example']", "setting 'a': only a sensitive setting of type STRING can be sealed"),
         ("[settings.a]\nsecret = true", "settings.a: unknown key 'secret'; known: description, label, required,"),
         ("[settingz.a]", "unknown key 'settingz'; did you mean 'settings'?"),
         ("[settings.a]\ntype = 'TEXT'", "settings.a.type: input should be 'STRING', 'BOOLEAN', 'ARRAY' or 'TEXT_MAP'"),

@@ -1,0 +1,85 @@
+"""Looks a function over without running a handler: does it load, what does it handle, what does it name.
+
+Enters: code and, if known, the schema of its settings. Leaves: its handlers and a list of diagnoses. `functions check` and
+the API say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from midstream.authoring.diagnosis import Diagnosis, at
+from midstream.authoring.preview import Workbench
+from midstream.authoring.settings_used import unknown_settings
+from midstream.authoring.types import Depth, type_faults
+from midstream.domain.event import TYPES
+from midstream.domain.function import ErrorInfo
+from midstream.domain.http import Exchange, NoAnswer, Outbound
+from midstream.domain.settings import Definition
+
+_ON_BATCH = "onBatch"
+_ON_DELETE = "onDelete"
+_HANDLERS = tuple(f"on{name.capitalize()}" for name in TYPES)
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What was found."""
+
+    handlers: tuple[str, ...]
+    diagnoses: tuple[Diagnosis, ...]
+
+    @property
+    def faulty(self) -> bool:
+        """Whether there is anything that cannot work."""
+        return any(each.severity == "error" for each in self.diagnoses)
+
+
+async def check(
+    code: str,
+    bench: Workbench,
+    *,
+    schema: Sequence[Definition] | None = None,
+    types: Depth = "names",
+    typescript: bool = False,
+) -> Checked:
+    """Look a code over; `types` says how far its types are looked at. Raises RuntimeUnavailable."""
+    async with bench.pool(_no_network) as pool:
+        loaded = await pool.check(code)
+    if loaded.error:
+        return Checked((), (_unloadable(code, loaded.error),))
+    found = [*_handler_faults(loaded.handlers)]
+    if schema is not None:
+        found += unknown_settings(code, schema)
+    if types != "none":
+        found += await type_faults(code, bench.deno, depth=types, typescript=typescript)
+    return Checked(loaded.handlers, tuple(sorted(found, key=lambda each: (each.line or 0, each.column or 0))))
+
+
+def _unloadable(code: str, error: ErrorInfo) -> Diagnosis:
+    kind = "syntax" if error.name == "SyntaxError" else "load"
+    return at(code, "error", kind, f"{error.name}: {error.message}", line=error.line, column=error.column)
+
+
+def _handler_faults(handlers: Sequence[str]) -> Iterator[Diagnosis]:
+    if not handlers:
+        yield Diagnosis("error", "no_handler", f"no handler found; a function needs at least one of {_listed()}")
+        return
+    if _ON_BATCH in handlers:
+        return  # it gets whatever has no handler of its own
+    missing = [name for name in _HANDLERS if name not in handlers]
+    if others := [name for name in missing if name != _ON_DELETE]:
+        message = f"no {', '.join(others)}: such events will not be delivered"
+        yield Diagnosis("warning", "missing_handlers", message)
+    if _ON_DELETE in missing:
+        message = "no onDelete: requests to delete a user's data will not be delivered"
+        yield Diagnosis("warning", "no_on_delete", message)
+
+
+def _listed() -> str:
+    return ", ".join(_HANDLERS)
+
+
+async def _no_network(request: Outbound) -> Exchange:
+    return NoAnswer("EBLOCKED", "code is only loaded here, not run", 0)
