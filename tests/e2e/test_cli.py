@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,9 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.commands import Ran, midstream, says
 from tests.whole import WRITE_KEY, Whole, descendants, running, until
-
-Ran = subprocess.CompletedProcess[str]
 
 SECRET = "planted-secret-value"
 CODE = """
@@ -61,139 +59,8 @@ type = "sink"
 """
 
 
-def midstream(*arguments: str, cwd: Path, stdin: str | bytes = "", **environ: str) -> Ran:
-    """Run a command in a folder, with nothing set but what is given."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDSTREAM_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "midstream", *arguments],
-        check=False,
-        cwd=cwd,
-        env=inherited | {"COLUMNS": "200"} | environ,
-        input=stdin if isinstance(stdin, bytes) else stdin.encode(),
-        capture_output=True,
-        timeout=60,
-    )
-    ran = Ran(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-    assert "Traceback" not in ran.stderr, ran.stderr
-    return ran
-
-
-def says(ran: Ran, code: int, *, stdout: str = "", stderr: str = "") -> None:
-    """Check the exit code, and that these texts are said (empty: nothing is said there at all)."""
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    for said, wanted in ((ran.stdout, stdout), (ran.stderr, stderr)):
-        assert wanted in said if wanted else not said, said
-
-
-# --- functions: no server needed ---
-
-
 def event(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "track", "event": name, **more}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "change.js").write_text(CODE)
-    (tmp_path / "settings.json").write_text(json.dumps({"key": "k", "url": "http://127.0.0.1:1"}))
-    (tmp_path / "broken.js").write_text("function onTrack(event) {\n  return event }}\n")
-    (tmp_path / "empty.js").write_text("const handler = 1\n")
-    return tmp_path
-
-
-def test_functions_check_says_the_handlers_or_what_is_wrong_and_where(folder: Path) -> None:
-    says(midstream("functions", "check", "change.js", cwd=folder), 0, stdout="change.js: onTrack\n")
-    broken = midstream("functions", "check", "broken.js", cwd=folder)
-    says(broken, 3, stdout="broken.js:2:17: SyntaxError: Unexpected token '}'\n")
-    as_json = midstream("functions", "check", "broken.js", "--json", cwd=folder)
-    assert as_json.returncode == 3
-    error = json.loads(as_json.stdout)["error"]
-    assert (error["name"], error["line"], error["column"]) == ("SyntaxError", 2, 17)
-    none = midstream("functions", "check", "empty.js", cwd=folder)
-    wanted = "onIdentify, onTrack, onPage, onScreen, onGroup, onAlias, onDelete"
-    says(none, 3, stdout=f"empty.js: no handler found; a function needs at least one of {wanted}\n")
-    missing = midstream("functions", "check", "nowhere.js", cwd=folder)
-    says(missing, 2, stderr="'nowhere.js' does not exist")
-    (folder / "latin.js").write_bytes(b"// caf\xe9")
-    latin = midstream("functions", "check", "latin.js", cwd=folder)
-    says(latin, 1, stderr="midstream: latin.js: is not UTF-8 text (at byte 6)\n")
-
-
-ENDINGS: dict[str, tuple[str, str | None, str | None, str | None, int | None]] = {
-    # event: outcome, discardReason, message, the error's name and line
-    "keep": ("returned", None, None, None, None),
-    "cut emoji": ("returned", None, None, None, None),
-    "drop": ("filtered", "Filtered at insert function", "not wanted", "DropEvent", 7),
-    "nothing": ("filtered", "Filtered at insert function", "handler returned nothing", None, None),
-    "invalid": ("discarded", "message_rejected", "no good", "ValidationError", 9),
-    "bug": ("discarded", "bad_request", "ReferenceError: nowhere is not defined", "ReferenceError", 10),
-    "array": (
-        "discarded",
-        "bad_request",
-        "the handler returned an array; it must return one event object",
-        "TypeError",
-        None,
-    ),
-    "retry": ("retry", "retry", "later", "RetryError", 12),
-    "loop": ("retry", "gateway_timeout", "the handler took longer than 0.5 s", None, None),
-}
-RESULT = {"messageId", "outcome", "discardReason", "message", "event", "logs", "requests", "error", "durationMs"}
-
-
-def test_functions_test_gives_a_result_for_each_event_in_the_form_of_preview(folder: Path) -> None:
-    events = [event(name, messageId=f"m-{name}") for name in ENDINGS] + [{"type": "page"}, {"type": "nonsense"}]
-    (folder / "events.json").write_text(json.dumps(events))
-    asked = ("functions", "test", "change.js", "--event", "events.json", "--settings", "settings.json")
-    ran = midstream(*asked, "--json", cwd=folder, MIDSTREAM_FUNCTION_TIMEOUT="0.5")
-    says(ran, 0, stdout='"results"')
-    results = json.loads(ran.stdout)["results"]
-    assert [each["messageId"] for each in results] == [f"m-{name}" for name in ENDINGS] + [None, None]
-    for result, (name, (outcome, reason, message, error, line)) in zip(results, ENDINGS.items(), strict=False):
-        assert set(result) == RESULT
-        assert (result["outcome"], result["discardReason"]) == (outcome, reason), name
-        assert result["durationMs"] >= 0
-        if name != "loop":  # killed: neither its words nor an error of its own are left
-            assert result["message"] == message
-            assert [each["message"] for each in result["logs"]] == [f"seen {name} k"]
-            assert (result["error"] or {}).get("name") == error
-            assert (result["error"] or {}).get("line") == line
-    assert results[0]["event"] == {**events[0], "properties": {"kept": True}}
-    assert results[1]["event"]["properties"] == {"cut": "\ufffd"}
-    assert all(each["event"] is None for each in results[2:])
-    assert [each["discardReason"] for each in results[-2:]] == ["unsupported_event_type"] * 2
-
-
-def test_functions_test_talks_to_people_and_takes_stdin_and_lines(folder: Path) -> None:
-    asked = ("functions", "test", "change.js", "--settings", "settings.json", "--event", "-")
-    lines = "\n".join(json.dumps(event(name)) for name in ("keep", "invalid", "ask"))
-    ran = midstream(*asked, cwd=folder, stdin=lines)
-    says(ran, 0, stdout="event: returned in ")
-    assert "event: discarded (message_rejected)" in ran.stdout
-    assert "  no good\n  ValidationError line 9, column 27\n  log: seen invalid k\n" in ran.stdout
-    assert "  GET http://127.0.0.1:1/healthz?key=k → EBLOCKED" in ran.stdout
-    assert '"kept": true' in ran.stdout
-    for stdin, said in (
-        ("[]", "-: there is no event in it; expected a JSON object, an array of them, or one a line"),
-        ("[1]", "stdin: event 1 is not a JSON object"),
-        ('{\n "type": "track",\n}', "stdin: line 3, column 1, is not valid JSON: Expecting property name"),
-        ('{"x": NaN}', "stdin: is not valid JSON: NaN is not a JSON value"),
-    ):
-        says(midstream(*asked, cwd=folder, stdin=stdin), 1, stderr=f"midstream: {said}")
-    (folder / "settings.json").write_text("[]")
-    says(midstream(*asked, cwd=folder, stdin="{}"), 1, stderr="settings.json: expected a JSON object of settings")
-
-
-def test_functions_test_says_once_that_the_code_does_not_load(folder: Path) -> None:
-    (folder / "events.json").write_text(json.dumps([event("a"), event("b")]))
-    for file, said in (
-        ("broken.js", "broken.js:2:17: SyntaxError: Unexpected token '}'\n"),
-        ("empty.js", "no handler"),
-    ):
-        ran = midstream("functions", "test", file, "--event", "events.json", cwd=folder)
-        says(ran, 3, stderr=said)
-        ran = midstream("functions", "test", file, "--event", "events.json", "--json", cwd=folder)
-        says(ran, 3, stdout='"results"', stderr=said)
-        assert len(json.loads(ran.stdout)["results"]) == 2
 
 
 # --- configuration and starting ---

@@ -21,15 +21,16 @@ from midstream.runtime import Fetcher, Pool
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """What trials run with: an instance's limits, and which Deno (None: the packaged one)."""
+    """What trials run with: an instance's limits, which Deno (None: the packaged one), and the isolation required."""
 
     limits: Limits = field(default_factory=Limits)
     deno: str | None = None
+    require: tuple[str, ...] = ()
 
     @asynccontextmanager
     async def pool(self, network: Fetcher) -> AsyncIterator[Pool]:
         """Yield a pool of its own: nothing that code leaves behind reaches the next trial."""
-        pool = Pool(network, limits=self.limits, deno=self.deno)
+        pool = Pool(network, limits=self.limits, deno=self.deno, require=self.require)
         try:
             yield pool
         finally:

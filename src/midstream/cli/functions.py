@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
+from midstream.authoring.check import Checked, check
+from midstream.authoring.scaffold import Template, scaffold
+from midstream.authoring.source import Source, find
+from midstream.authoring.types import Depth
 from midstream.cli.options import AsJson, configured, put, say
-from midstream.cli.reading import events_of, object_of, text_of
+from midstream.cli.trying import FAULTS_FOUND, bench_of, test
+from midstream.cli.verdicts import told
 from midstream.config import Config
-from midstream.domain.function import ErrorInfo, FunctionSpec
-from midstream.domain.preview import result_of
-from midstream.domain.wellformed import mended
-from midstream.egress import Egress
-from midstream.errors import Invalid
-from midstream.runtime import Check, Pool
 
 app = typer.Typer(help="Write and try functions.", no_args_is_help=True)
-
-FAULTS_FOUND = 3
-_HANDLERS = "onIdentify, onTrack, onPage, onScreen, onGroup, onAlias, onDelete"
-
-File = Annotated[Path, typer.Argument(help="The function's .js file.", exists=True, dir_okay=False)]
+app.command()(test)
 
 
 @app.callback()
@@ -36,107 +29,72 @@ def group() -> None:
 
 
 @app.command()
-def check(file: File, as_json: AsJson = False) -> None:
-    """Load a function without running it: syntax, and which handlers it has. Exit 3 when it has faults.
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write, new or old.", file_okay=False)],
+    template: Annotated[Template, typer.Option(help="What to begin with.")] = Template.DEFAULT,
+) -> None:
+    """Write a function to begin with: code, declared settings, cases that pass, types for the editor.
+
+    Example: midstream functions init mask --template mask
+    """
+    for path in scaffold(folder, template):
+        typer.echo(path)
+    say(
+        (
+            "",
+            f"Next: change {folder / 'function.js'}, and see with each save what its cases say of it:",
+            f"  midstream functions test {folder} --watch",
+            "What a case shall expect is recorded with --update. Faults no case has found yet:",
+            f"  midstream functions check {folder}",
+        )
+    )
+
+
+@app.command("check")
+def check_command(
+    place: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="The function, or its folder.", exists=True)],
+    types: Annotated[
+        bool | None,
+        typer.Option(
+            "--types/--no-types",
+            help="Check all types, or none.",
+            show_default="all in TypeScript and with // @ts-check, else only that names exist",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look a function over without running it: syntax, handlers, settings, names. Exit 3 when it has faults.
 
     Example: midstream functions check mask.js
     """
     config = configured()
-    found = asyncio.run(_check(config, text_of(str(file))))
-    fault = _fault(file, found)
+    source = find(place)
+    found = asyncio.run(_check(config, source, _depth(source, types)))
     if as_json:
-        put({"handlers": found.handlers, "error": msgspec.to_builtins(found.error)})
+        put(msgspec.to_builtins(found))
     else:
-        typer.echo(fault or f"{file}: {', '.join(found.handlers)}")
-    if fault:
+        for line in _report(source.path, found):
+            typer.echo(line)
+    if found.faulty:
         raise typer.Exit(FAULTS_FOUND)
 
 
-@app.command()
-def test(
-    file: File,
-    event: Annotated[str, typer.Option("--event", help="A JSON file with one event or an array of them; - is stdin.")],
-    settings: Annotated[Path | None, typer.Option(help="A JSON file with the settings.", exists=True)] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run a function on events, here and now, and show what came of each. Exit 3 when it does not load.
-
-    Example: midstream functions test mask.js --event order.json --settings settings.json
-    """
-    config = configured()
-    events = _events(event)
-    spec = FunctionSpec("test", "test", text_of(str(file)), object_of(str(settings), "settings") if settings else {})
-    checked, results = asyncio.run(_run(config, spec, events))
-    fault = _fault(file, checked)
-    if as_json:
-        put({"results": results})
-    elif not fault:  # the fault is each event's result
-        for result in results:
-            _show(result)
-    if fault:
-        say(fault)
-        raise typer.Exit(FAULTS_FOUND)
+async def _check(config: Config, source: Source, types: Depth) -> Checked:
+    bench = bench_of(config)
+    return await check(source.code, bench, schema=source.schema, types=types, typescript=source.path.suffix == ".ts")
 
 
-@asynccontextmanager
-async def _pool(config: Config) -> AsyncIterator[Pool]:
-    egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
-    pool = Pool(
-        egress.send,
-        limits=config.limits,
-        deno=config.deno or None,
-        require=config.function_isolation_require,
-    )
-    try:
-        yield pool
-    finally:
-        await pool.close()
-        await egress.close()
+def _depth(source: Source, types: bool | None) -> Depth:
+    if types is None:
+        return (
+            "all"
+            if source.path.suffix == ".ts" or re.search(r"^//\s*@ts-check\b", source.code, re.MULTILINE)
+            else "names"
+        )
+    return "all" if types else "none"
 
 
-async def _check(config: Config, code: str) -> Check:
-    async with _pool(config) as pool:
-        return await pool.check(code)
-
-
-async def _run(config: Config, spec: FunctionSpec, events: Sequence[bytes]) -> tuple[Check, list[dict[str, Any]]]:
-    async with _pool(config) as pool:
-        checked = await pool.check(spec.code)
-        invocations = await pool.invoke(spec, events)
-        return checked, [result_of(raw, each) for raw, each in zip(events, invocations, strict=True)]
-
-
-def _fault(file: Path, found: Check) -> str | None:
-    if found.error:
-        return f"{file}:{_place(found.error)} {found.error.name}: {found.error.message}"
-    if not found.handlers:
-        return f"{file}: no handler found; a function needs at least one of {_HANDLERS}"
-    return None
-
-
-def _place(error: ErrorInfo) -> str:
-    return "".join(f"{each}:" for each in (error.line, error.column) if each)
-
-
-def _events(name: str) -> list[bytes]:
-    events = events_of(name)
-    if not events:
-        raise Invalid("there is no event in it; expected a JSON object, an array of them, or one a line", name)
-    return [mended(json.dumps(each).encode()) for each in events]
-
-
-def _show(result: dict[str, Any]) -> None:
-    """Print one result for a person."""
-    reason = f" ({result['discardReason']})" if result["discardReason"] else ""
-    typer.echo(f"{result['messageId'] or 'event'}: {result['outcome']}{reason} in {result['durationMs']:.1f} ms")
-    if result["message"]:
-        typer.echo(f"  {result['message']}")
-    if result["error"]:
-        place = f"line {result['error']['line']}, column {result['error']['column']}" if result["error"]["line"] else ""
-        typer.echo(f"  {result['error']['name']} {place}".rstrip())
-    for log in result["logs"]:
-        typer.echo(f"  {log['level']}: {log['message']}")
-    for request in result["requests"]:
-        typer.echo(f"  {request['method']} {request['url']} → {request['status'] or request.get('error')}")
-    if result["event"] is not None:
-        typer.echo(json.dumps(result["event"], indent=2, ensure_ascii=False))
+def _report(path: Path, found: Checked) -> list[str]:
+    """Say it for a person: the handlers, then each diagnosis with its line."""
+    lines = [f"{path}: {', '.join(found.handlers)}"] if found.handlers else []
+    return lines + [line for diagnosis in found.diagnoses for line in told(path, diagnosis)]
