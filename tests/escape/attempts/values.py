@@ -1,0 +1,65 @@
+"""Strange things returned, thrown and logged: what a host that takes them for what they seem trips over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dirty_equals import IsStr
+
+from midstream.domain.function import Ending
+from tests.escape.attempts.attempt import Attempt, Ends, Harm
+
+_MUST = "; it must return one event object"
+
+
+def _unusable(what: str) -> Ends:
+    return Ends(Ending.UNUSABLE, f"the handler returned {what}{_MUST}")
+
+
+_NOT_JSON = Ends(
+    Ending.UNUSABLE,
+    IsStr(regex=r"(?s)the handler returned something that is not JSON \(.*\); it must return one event object"),
+)
+_THREW = Ending.THREW
+
+# What is returned, what it gets, and what it does to a host that does not look.
+_RETURNED: dict[str, tuple[str, Any]] = {
+    "a big integer": ("{ n: 1n }", _NOT_JSON),
+    "a circle": ("(() => { const a = {}; return a.a = a })()", _NOT_JSON),
+    "a getter that throws": ("{ get n() { throw new Error('no') } }", _NOT_JSON),
+    "a toJSON that throws": ("{ toJSON() { throw new Error('no') } }", _NOT_JSON),
+    "a toJSON that throws what cannot be shown": ("{ toJSON() { throw { get message() { throw 1 } } } }", _NOT_JSON),
+    "a proxy whose keys are not there": (
+        "new Proxy({}, { get: (_, k) => { if (k === 'then' || k === 'toJSON') return undefined; throw new Error('no') }, "
+        "ownKeys: () => ['n'], getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true }) })",
+        _NOT_JSON,
+    ),
+    "a promise that fails with nothing": ("Promise.reject()", Ends(_THREW, "undefined")),
+    "a promise that fails with null": ("Promise.reject(null)", Ends(_THREW, "null")),
+}
+_THROWN: dict[str, tuple[str, Any]] = {
+    "nothing": ("undefined", "undefined"),
+    "null": ("null", "null"),
+    "getters that throw": ("{ get name() { throw 1 }, get message() { throw 2 }, toString() { throw 3 } }", ""),
+    "a proxy that throws": ("new Proxy({}, { get() { throw 1 }, getPrototypeOf() { throw 2 } })", ""),
+    "an error whose name is a symbol": ("Object.assign(new Error('x'), { name: Symbol('n') })", "x"),
+    "an error whose message is an object that throws": (
+        "Object.assign(new Error(), { message: { toString() { throw 1 } } })",
+        "",
+    ),
+    "an error whose stack throws": ("Object.defineProperty(new Error('x'), 'stack', { get() { throw 1 } })", "x"),
+}
+
+
+def _returns(name: str, value: str, gets: Any) -> Attempt:
+    return Attempt(f"returning {name}", f"onTrack = () => ({value})", gets, Harm.SPOILS)
+
+
+def _throws(name: str, value: str, message: str) -> Attempt:
+    return Attempt(f"throwing {name}", f"onTrack = () => {{ throw {value} }}", Ends(_THREW, message), Harm.SPOILS)
+
+
+ATTEMPTS = [
+    *(_returns(name, *each) for name, each in _RETURNED.items()),
+    *(_throws(name, *each) for name, each in _THROWN.items()),
+]
