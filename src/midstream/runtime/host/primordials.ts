@@ -74,3 +74,15 @@ export const clock = Date.now;
 // Deno and node awaits native promises with what these two say: locked, they can be neither hung nor fed by user code.
 Object.freeze(Promise.prototype);
 Reflect.defineProperty(Promise, Symbol.species, { configurable: false });
+// The same for the bytes of frames. `subarray` asks an array's `constructor` which class to make, and every look at
+// `length` or `buffer`, ours and Deno's, calls a getter: replaced, each would be handed the memory that frames lie in.
+const typedArray = Object.getPrototypeOf(Uint8Array);
+for (const name of ["buffer", "byteLength", "byteOffset", "length"]) {
+  lock(Uint8Array.prototype, name, Object.getOwnPropertyDescriptor(typedArray.prototype, name)!);
+}
+lock(Uint8Array.prototype, "constructor", { value: Uint8Array, writable: false });
+lock(Uint8Array, Symbol.species, Object.getOwnPropertyDescriptor(typedArray, Symbol.species)!);
+
+function lock(of: object, name: PropertyKey, descriptor: PropertyDescriptor): void {
+  Object.defineProperty(of, name, { ...descriptor, configurable: false });
+}
