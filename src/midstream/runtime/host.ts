@@ -232,10 +232,18 @@ function settleTogether(batch: Batch, lines: Lines): void {
   settle(speaker, lines[0]);
 }
 
-/** Send a batch's lines: microseconds of each event first, then one line an event. */
 function finish(batch: Batch): void {
   mapDelete(batches, batch.id);
   inFlight--;
+  try {
+    tell(batch);
+  } catch {
+    exit(1); // no memory is left for the answer: without it the batch would never end, this way it comes event by event
+  }
+}
+
+/** Send a batch's lines: microseconds of each event first, then one line an event. */
+function tell(batch: Batch): void {
   wire.open(wire.DONE, batch.id);
   let times = "";
   for (let i = 0; i < batch.count; i++) times += (i === 0 ? "" : ",") + (batch.slots[i].took * 1000 | 0);

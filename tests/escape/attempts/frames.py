@@ -1,4 +1,4 @@
-"""Forging what the host says: by what it says it with, and by the memory it says it from."""
+"""Forging what the host says: by what it writes with, by the memory it writes from, by a stack that ends while it does."""
 
 from __future__ import annotations
 
@@ -48,6 +48,25 @@ _MEMORY = {
     },
 }
 
+# Calls at each of the last depths before the stack ends, with frames of several sizes: one of them ends it in the middle.
+_DEEP = """
+  const deep = (call) => {
+    for (let size = 0; size < 4; size++) {
+      let left = 300;
+      const down = (...all) => { try { down(...all) } finally { if (left-- > 0) try { call() } catch {} } };
+      try { down(...Array(size).fill(0)) } catch {}
+    }
+  };"""
+# All that user code can have the host do while its own stack is nearly used up.
+_STACKS = {
+    "console": "console.log('x'.repeat(40))",
+    "fetch": "void fetch('http://10.0.0.1/').catch(() => {})",
+    "fetch with an abort": "{ const c = new AbortController(); fetch('http://10.0.0.1/', { signal: c.signal }).catch(() => {});"
+    " c.abort() }",
+    "an error's stack": "void new Error('x').stack",
+    "timers": "setTimeout(() => {}, 0)",
+}
+
 ATTEMPTS = [
     *(Attempt(name, tried(code), gone(missing), Harm.SPOILS) for name, (code, missing) in _WRITES.items()),
     *(
@@ -59,5 +78,15 @@ ATTEMPTS = [
         f"onTrack = async () => {{ console.log({_LINE}.trim()); return {{ got: 'mine' }} }}",
         "mine",
         Harm.SPOILS,
+    ),
+    *(
+        Attempt(
+            f"half a frame by a stack that ends within {name}",
+            f"{_DEEP} onTrack = async () => {{ deep(() => {code}); return {{ got: 'mine' }} }}",
+            "mine",
+            None,
+            not_shown="who prints whole lines has no frames to tear",
+        )
+        for name, code in _STACKS.items()
     ),
 ]

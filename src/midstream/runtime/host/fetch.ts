@@ -56,17 +56,19 @@ export async function fetch(input: RequestInfo | URL, init?: RequestInit): Promi
   const body = bodyOf(request) === null ? null : new Bytes(await whole(request));
   return await new NativePromise<Response>((resolve, reject) => {
     const id = last = (last + 1) >>> 0;
-    mapSet(pending, id, { __proto__: null, resolve, reject });
-    inFlight++;
     addListener(signal, "abort", () => {
       if (finish(id) === undefined) return;
       put(ABORT, id, "");
       reject(reasonOf(signal));
     });
+    const head = headOf(request, slot?.batch.id ?? -1, slot?.index ?? -1);
     open(FETCH, id);
-    text(headOf(request, slot?.batch.id ?? -1, slot?.index ?? -1));
+    text(head);
     if (body !== null) bytes(body);
     close();
+    // Last: a caller whose stack ends in here has no request, and none that would count for ever.
+    mapSet(pending, id, { __proto__: null, resolve, reject });
+    inFlight++;
   });
 }
 

@@ -18,8 +18,9 @@ const writeAsync = Deno.stdout.write.bind(Deno.stdout);
 
 let out = new Bytes(ROOM);
 let view = new View(out.buffer);
-let end = 0;
-let opened = 0;
+let sent = 0;
+let end = 0; // of the whole frames
+let cursor = 0; // in the frame being made, which does not count before it is whole: user code's stack may end anywhere
 let scheduled = false;
 let yielding = false;
 let lastTurn = 0;
@@ -29,13 +30,14 @@ let turning = settled;
 /** Send everything that waits, and return when the kernel has it. */
 export function flush(): void {
   if (end === 0 || yielding) return;
-  let sent = 0;
   while (sent < end) sent += writeSync(part(out, sent, end) as Uint8Array<ArrayBuffer>);
-  end = 0;
-  if (out.length > ROOM * 4) {
-    out = new Bytes(ROOM);
-    view = new View(out.buffer);
-  }
+  sent = end = 0;
+  if (out.length > ROOM * 4) use(new Bytes(ROOM));
+}
+
+function use(memory: Uint8Array<ArrayBuffer>): void {
+  view = new View(memory.buffer);
+  out = memory;
 }
 
 function flushLater(): void {
@@ -68,42 +70,42 @@ export function yieldTo(work: () => void): void {
 const ignore = () => {};
 
 function reserve(size: number): void {
-  if (end + size <= out.length) return;
+  if (cursor + size <= out.length) return;
   let length = out.length * 2;
-  while (length < end + size) length *= 2;
+  while (length < cursor + size) length *= 2;
   const larger = new Bytes(length);
-  setBytes(larger, part(out, 0, end));
-  out = larger;
-  view = new View(out.buffer);
+  setBytes(larger, part(out, 0, cursor));
+  use(larger);
 }
 
 /** Begin a frame; `text` and `bytes` add to it, `close` completes it. */
 export function open(kind: number, id: number): void {
+  cursor = end;
   reserve(HEADER);
-  opened = end;
-  out[end + 4] = kind;
-  setU32(view, end + 5, id, true);
-  end += HEADER;
+  out[cursor + 4] = kind;
+  setU32(view, cursor + 5, id, true);
+  cursor += HEADER;
 }
 
 export function text(value: string): void {
   reserve(value.length * 3);
-  end += encode(value, part(out, end));
+  cursor += encode(value, part(out, cursor));
 }
 
 export function bytes(value: Uint8Array): void {
   reserve(value.length);
-  setBytes(out, value, end);
-  end += value.length;
+  setBytes(out, value, cursor);
+  cursor += value.length;
 }
 
 export function close(): void {
-  setU32(view, opened, end - opened - 4, true);
+  setU32(view, end, cursor - end - 4, true);
+  end = cursor;
   if (end >= SEND_AT) flush();
   else if (!scheduled) {
-    scheduled = true;
     // Not at once: what the same answer or timer sets off goes out together.
     then(settled, () => then(settled, flushLater, ignore), ignore);
+    scheduled = true;
   }
 }
 
