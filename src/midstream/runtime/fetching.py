@@ -117,7 +117,8 @@ class Broker:
             self.cancel(id_)
 
     def _outbound(self, wish: protocol.Wish, body: bytes | None) -> Outbound:
-        pairs = (line.partition(": ") for line in wish.headers.splitlines())
+        # Only at line feeds, which no value can hold; splitlines() would make a header of what follows a U+0085.
+        pairs = (line.partition(": ") for line in wish.headers.split("\n") if line)
         return Outbound(
             wish.method,
             wish.url,
