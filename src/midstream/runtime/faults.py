@@ -20,7 +20,7 @@ STACK_BYTES = 8 * 1024
 SOURCE_CHARS = 200  # of the line an error is in: enough to know it again, and no minified file whole
 _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")  # what JavaScript takes for one
 # `at onTrack (function.js:3:8)`, `at async function.js:3:8`: the name host.ts gives the author's file.
-_OWN_FRAME = re.compile(r"^ +at (?:.* \(|async )?function\.js:(\d+):(\d+)\)?$", re.MULTILINE)
+_OWN_FRAME = re.compile(r"^ +at (?:.* \(|async )?function\.js:(\d{1,9}):(\d{1,9})\)?$", re.MULTILINE)
 # V8's heap limit, a failed allocation in V8 or in Deno's own Rust, a thread or mapping the system refused.
 _MEMORY = re.compile(
     rb"out of memory|memory allocation of \d+ bytes failed|cannot allocate memory|reached heap limit", re.IGNORECASE
@@ -62,7 +62,7 @@ class Words:
             return None
         if self._lines is None:
             self._lines = _LINE_END.split(self.code)
-        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        text = self._lines[line - 1] if 1 <= line <= len(self._lines) else ""
         return self.redactor.text(text.strip()[:SOURCE_CHARS]) or None
 
 

@@ -51,6 +51,10 @@ _THROWN: dict[str, tuple[str, Any]] = {
 }
 
 
+_OURS = "what is said is read on our side of the channel"
+_LINE = "Object.defineProperty(made, 'lineno', { value: 'no number' }); Object.defineProperty(made, 'colno', { value: {} });"
+
+
 def _returns(name: str, value: str, gets: Any) -> Attempt:
     return Attempt(f"returning {name}", f"onTrack = () => ({value})", gets, Harm.SPOILS)
 
@@ -62,4 +66,19 @@ def _throws(name: str, value: str, message: str) -> Attempt:
 ATTEMPTS = [
     *(_returns(name, *each) for name, each in _RETURNED.items()),
     *(_throws(name, *each) for name, each in _THROWN.items()),
+    Attempt(
+        "a line number of five thousand digits",
+        "onTrack = () => { const x = new Error('x'); x.stack = `Error: x\\n    at function.js:${'1'.repeat(5000)}:1`; throw x }",
+        Ends(Ending.THREW, "x"),
+        None,
+        not_shown=_OURS,
+    ),
+    Attempt(
+        "a made-up syntax error at a place that is none",
+        f"const made = new Event('error'); {_LINE} dispatchEvent(made); throw new Error('x')",
+        Ends(Ending.UNLOADABLE, "x"),
+        None,
+        not_shown=_OURS,
+        loses="code that does not load has no handlers",
+    ),
 ]
