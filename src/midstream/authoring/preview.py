@@ -6,6 +6,7 @@ Enters: a `Trial`, and the network it may use. Leaves: the `results` list of con
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -88,7 +89,9 @@ async def preview(trial: Trial, network: Fetcher, bench: Workbench) -> Preview:
 
 def _prepared(trial: Trial) -> tuple[list[bytes], list[str]]:
     numbers = itertools.count(1)
-    arrival = Arrival("src_test", trial.received_at or datetime.now(UTC), lambda: f"test-{next(numbers)}")
+    # As if the events had come as a body in which anything may be: each is looked at itself.
+    body = json.dumps(list(trial.events)).encode() + b"\n"
+    arrival = Arrival("src_test", trial.received_at or datetime.now(UTC), lambda: f"test-{next(numbers)}", body)
     prepared = [tried(event, arrival) for event in trial.events]
     warnings = [
         f"event {number}: {_refused(rejection)}" for number, (_, rejection) in enumerate(prepared, 1) if rejection

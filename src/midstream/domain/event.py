@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from midstream.domain.wellformed import mended
 
@@ -30,10 +30,13 @@ MESSAGE_ID_CHARS = 100
 
 Fields = dict[str, Raw]
 
-_fields = msgspec.json.Decoder(Fields)
+_fields = msgspec.json.Decoder(Fields).decode
 _text = msgspec.json.Decoder(str)
-_json = msgspec.json.Encoder()
+_json = msgspec.json.Encoder().encode
 _NULL = Raw(b"null")
+_TRUE = Raw(b"true")
+_EMPTY = Raw(b"{}")
+_ANALYTICS_JS = b'"analytics.js"'
 _TEXT_OR_NULL = (str, type(None))
 
 
@@ -56,11 +59,15 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Arrival:
-    """What the server knows about the request an event came with. One serves all events of a batch."""
+    """What the server knows about the request an event came with. One serves all events of a batch.
+
+    `body` is all of it: what is nowhere in there need not be looked for in each event.
+    """
 
     project_id: str
     received_at: datetime
     new_message_id: Callable[[], str]
+    body: bytes
     ip: str | None = None
     type: str | None = None  # from the path, for single events
     sent_at: Raw | None = None
@@ -73,13 +80,67 @@ class Arrival:
         return iso(self.received_at)
 
     @cached_property
-    def sent(self) -> datetime | None:
+    def names_analytics_js(self) -> bool:
+        """Whether some of it may come from a browser."""
+        return _ANALYTICS_JS in self.body
+
+    @cached_property
+    def has_newlines(self) -> bool:
+        """Whether some of it goes over several lines."""
+        return b"\n" in self.body
+
+    @cached_property
+    def sent(self) -> Sent | None:
         """When the client says it sent the request."""
-        return _moment(text(self.sent_at))
+        clock = _moment(text(self.sent_at))
+        return self.sent_at_clock(clock) if clock else None
+
+    def sent_at_clock(self, clock: datetime) -> Sent:
+        """Return what it means that the client's clock showed this as it sent."""
+        return Sent(iso(clock), self.received_at - clock)
+
+
+class Sent(NamedTuple):
+    """When a client sent, as Segment writes it, and how far its clock is behind ours."""
+
+    written: str
+    behind: timedelta
+
+
+class _Object(msgspec.Struct, gc=False):
+    """An object with anything in it, which is skipped."""
+
+
+class _Context(msgspec.Struct, gc=False):
+    """The one field of a context that has a rule."""
+
+    direct: Raw = _NULL
 
 
 class _Known(msgspec.Struct, gc=False):
-    """The fields that have rules, with whatever a client may have put there. Read in one go: that is most of the speed."""
+    """The fields that have rules, each of the right type. msgspec checks that as it reads, which is most of the speed."""
+
+    type: str | None = None
+    userId: str | None = None
+    anonymousId: str | None = None
+    groupId: str | None = None
+    previousId: str | None = None
+    messageId: Annotated[str, Meta(max_length=MESSAGE_ID_CHARS)] | None = None
+    event: str | None = None
+    name: str | None = None
+    category: str | None = None
+    channel: str | None = None
+    timestamp: str | None = None
+    originalTimestamp: str | None = None
+    sentAt: str | None = None
+    properties: _Object | None = None
+    traits: _Object | None = None
+    context: _Context | None = None
+    integrations: _Object | None = None
+
+
+class _Given(msgspec.Struct, gc=False):
+    """The same fields with whatever a client may have put there."""
 
     type: Any = None
     userId: Any = None
@@ -119,27 +180,28 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 head = msgspec.json.Decoder(Head).decode
 _known = msgspec.json.Decoder(_Known).decode
+_given = msgspec.json.Decoder(_Given).decode
+_context = msgspec.json.Decoder(_Context).decode
 
 
 def accept(item: bytes | Raw, arrival: Arrival) -> Accepted | Rejection:
     """Check one event as its client sent it, and put it into the form the log holds."""
     try:
-        fields: dict[str, Any] = _fields.decode(item)
-        known = _known(item)
+        fields: dict[str, Any] = _fields(item)
+        known = _at_first_sight(item, arrival.type) or _looked_into(item, arrival.type)
     except (msgspec.MsgspecError, RecursionError):
         return Rejection("bad_request", "an event must be a JSON object")
+    if isinstance(known, Rejection):
+        return known
     if arrival.type is not None:
-        fields["type"] = known.type = arrival.type
+        fields["type"] = arrival.type
     fields.pop("writeKey", None)
-    fault = _fault_of(known)
-    if fault is not None:
-        return fault
     if not known.messageId:
         fields["messageId"] = known.messageId = arrival.new_message_id()
     raw = _normalised(fields, known, arrival)
     if len(raw) > EVENT_BYTES + _STAMPS:
         return Rejection("bad_request", f"the event is {len(raw):,} bytes; the limit is {EVENT_BYTES:,}", None)
-    return Accepted(known.type, known.messageId, raw)
+    return Accepted(known.type or "", known.messageId, raw)
 
 
 # What normalising itself adds (ids, five times, version …) is not charged to the client.
@@ -156,12 +218,12 @@ def tried(event: Mapping[str, Any], arrival: Arrival) -> tuple[bytes, Rejection 
     judged = accept(sent, arrival)
     rejection = judged if isinstance(judged, Rejection) else None
     try:
-        own = _fields.decode(sent)
+        own = _fields(sent)
         own.pop("writeKey", None)
-        added = _fields.decode(_normalised(dict(own), _known(sent), arrival))
+        added = _fields(_normalised(dict(own), _read(_given(sent)), arrival))
     except (msgspec.MsgspecError, RecursionError):
         return sent, rejection
-    return _json.encode(added | {name: value for name, value in own.items() if bytes(value) != b"null"}), rejection
+    return _json(added | {name: value for name, value in own.items() if bytes(value) != b"null"}), rejection
 
 
 def text(raw: Raw | None) -> str | None:
@@ -173,48 +235,100 @@ def _first(raw: Raw) -> int:
     return memoryview(raw)[0]
 
 
-def _fault_of(known: _Known) -> Rejection | None:
-    if known.type not in TYPES:
+def _at_first_sight(item: bytes | Raw, type_: str | None) -> _Known | None:
+    """Read an event that is right in all; None means that it may be wrong, or odd and to be taken all the same.
+
+    That is all that most events cost. What it takes, `_looked_into` would take too, and read the same (tested).
+    """
+    try:
+        known = _known(item)
+    except msgspec.DecodeError:
+        return None
+    if type_ is not None:
+        known.type = type_
+    needed = _NEEDED.get(known.type or "")
+    return known if needed and getattr(known, needed) and (known.userId or known.anonymousId) else None
+
+
+# What an event of each type must have besides an id of somebody.
+_NEEDED = {
+    "identify": "type",
+    "track": "event",
+    "page": "type",
+    "screen": "type",
+    "group": "groupId",
+    "alias": "previousId",
+    "delete": "userId",
+}
+
+
+def _looked_into(item: bytes | Raw, type_: str | None) -> _Known | Rejection:
+    """Read any event, and say what is wrong with it."""
+    given = _given(item)
+    if type_ is not None:
+        given.type = type_
+    return _fault_of(given) or _read(given)
+
+
+def _read(given: _Given) -> _Known:
+    """Take what is of the type it should be; all else counts as absent."""
+    return _Known(
+        type=given.type,
+        messageId=given.messageId,
+        channel=_text_of(given.channel),
+        timestamp=_text_of(given.timestamp),
+        originalTimestamp=_text_of(given.originalTimestamp),
+        sentAt=_text_of(given.sentAt),
+        context=_context(given.context) if _first(given.context) in b"{" else None,
+    )
+
+
+def _text_of(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _fault_of(given: _Given) -> Rejection | None:
+    if given.type not in TYPES:
         return Rejection("bad_request", f"type must be one of {', '.join(TYPES)}", "type")
     for name in ("userId", "anonymousId", "groupId", "previousId", "messageId"):
-        if not isinstance(getattr(known, name), _TEXT_OR_NULL):
+        if not isinstance(getattr(given, name), _TEXT_OR_NULL):
             return Rejection("id_not_string", f"{name} must be a string", name)
-    if not (known.userId or known.anonymousId):
+    if not (given.userId or given.anonymousId):
         return Rejection("no_user_anon_id", "either userId or anonymousId is required", "userId")
-    if len(known.messageId or "") > MESSAGE_ID_CHARS:
+    if len(given.messageId or "") > MESSAGE_ID_CHARS:
         return Rejection("bad_request", f"messageId must be at most {MESSAGE_ID_CHARS} characters", "messageId")
-    return _OF_TYPE[known.type](known) or _objects(known, "context", "integrations")
+    return _OF_TYPE[given.type](given) or _objects(given, "context", "integrations")
 
 
-def _track(known: _Known) -> Rejection | None:
-    if known.event is None or known.event == "":
+def _track(given: _Given) -> Rejection | None:
+    if given.event is None or given.event == "":
         return Rejection("event_not_defined", "a track needs an event name", "event")
-    if not isinstance(known.event, str):
+    if not isinstance(given.event, str):
         return Rejection("event_not_string", "event must be a string", "event")
-    return _objects(known, "properties")
+    return _objects(given, "properties")
 
 
-def _page(known: _Known) -> Rejection | None:
+def _page(given: _Given) -> Rejection | None:
     for name in ("name", "category"):
-        if not isinstance(getattr(known, name), _TEXT_OR_NULL):
+        if not isinstance(getattr(given, name), _TEXT_OR_NULL):
             return Rejection(f"{name}_not_string", f"{name} must be a string", name)
-    return _objects(known, "properties")
+    return _objects(given, "properties")
 
 
-def _identify(known: _Known) -> Rejection | None:
-    return _objects(known, "traits")
+def _identify(given: _Given) -> Rejection | None:
+    return _objects(given, "traits")
 
 
-def _needs(*, id_field: str, what: str) -> Callable[[_Known], Rejection | None]:
-    def check(known: _Known) -> Rejection | None:
-        if not getattr(known, id_field):
+def _needs(*, id_field: str, what: str) -> Callable[[_Given], Rejection | None]:
+    def check(given: _Given) -> Rejection | None:
+        if not getattr(given, id_field):
             return Rejection("id_required", f"{what} needs a {id_field}", id_field)
-        return _objects(known, "traits")
+        return _objects(given, "traits")
 
     return check
 
 
-_OF_TYPE: Mapping[str, Callable[[_Known], Rejection | None]] = {
+_OF_TYPE: Mapping[str, Callable[[_Given], Rejection | None]] = {
     "track": _track,
     "page": _page,
     "screen": _page,
@@ -225,9 +339,9 @@ _OF_TYPE: Mapping[str, Callable[[_Known], Rejection | None]] = {
 }
 
 
-def _objects(known: _Known, *names: str) -> Rejection | None:
+def _objects(given: _Given, *names: str) -> Rejection | None:
     for name in names:
-        value: Raw = getattr(known, name)
+        value: Raw = getattr(given, name)
         # An object or null. Older delete events carry `[]` for an empty context (segment.md §5.8).
         if _first(value) in b"{n" or (name in ("context", "integrations") and bytes(value) == b"[]"):
             continue
@@ -236,54 +350,59 @@ def _objects(known: _Known, *names: str) -> Rejection | None:
 
 
 def _normalised(fields: dict[str, Any], known: _Known, arrival: Arrival) -> bytes:
+    direct = known.context is not None and known.context.direct == _TRUE
     if arrival.context:
-        fields["context"] = known.context = _merged(arrival.context, known.context)
+        fields["context"] = _merged(arrival.context, fields.get("context", _NULL))
+        direct = _context(fields["context"]).direct == _TRUE
     if arrival.integrations:
-        fields["integrations"] = _merged(arrival.integrations, known.integrations)
-    context = bytes(known.context)
-    channel = known.channel
-    if not channel or not isinstance(channel, str):
-        channel = "client" if b'"analytics.js"' in context else "server"
+        fields["integrations"] = _merged(arrival.integrations, fields.get("integrations", _NULL))
+    channel = known.channel or "server"
+    if arrival.names_analytics_js and not known.channel and _ANALYTICS_JS in bytes(fields.get("context", b"")):
+        channel = "client"
     if arrival.ip:
-        fields.setdefault("context", Raw(b"{}"))
-        # Most events need no look inside: segment.md §4.2 fills the ip of browsers' events, and where it is asked for.
-        if channel == "client" or b"direct" in context:
-            fields["context"] = _with_ip(known.context, arrival.ip, client=channel == "client")
+        context = fields.setdefault("context", _EMPTY)
+        # Segment fills the ip of browsers' events, and where it is asked for (segment.md §4.2).
+        if channel == "client" or direct:
+            fields["context"] = _with_ip(context, arrival.ip)
     _stamp(fields, known, arrival)
     fields["channel"] = channel
     fields["version"] = 2
     fields["projectId"] = arrival.project_id
-    raw = _json.encode(fields)
+    raw = _json(fields)
     # Only white space between tokens can hold a newline here: JSON strings cannot. Lines separate events in the log.
-    return raw.replace(b"\n", b" ") if b"\n" in raw else raw
+    return raw.replace(b"\n", b" ") if arrival.has_newlines else raw
 
 
 def _stamp(fields: dict[str, Any], known: _Known, arrival: Arrival) -> None:
     """Correct the client's clock: timestamp = receivedAt - (sentAt - originalTimestamp) (segment.md §4.4)."""
     original = _moment(known.timestamp) or _moment(known.originalTimestamp)
-    sent = _moment(known.sentAt) or arrival.sent
-    corrected = original
-    if original is not None and sent is not None:
-        try:
-            corrected = arrival.received_at - (sent - original)
-        except OverflowError:
-            corrected = None
+    clock = _moment(known.sentAt)
+    sent = arrival.sent_at_clock(clock) if clock else arrival.sent
     received = arrival.received
     fields["originalTimestamp"] = iso(original) if original else received
-    fields["sentAt"] = iso(sent) if sent else received
+    fields["sentAt"] = sent.written if sent else received
     fields["receivedAt"] = received
-    fields["timestamp"] = iso(corrected) if corrected else received
+    fields["timestamp"] = _corrected(original, sent) or received
+
+
+def _corrected(original: datetime | None, sent: Sent | None) -> str | None:
+    if original is None:
+        return None
+    try:
+        return iso(original + sent.behind if sent else original)
+    except OverflowError:
+        return None
 
 
 def iso(moment: datetime) -> str:
     """Write a time as Segment does: UTC, milliseconds, Z."""
     # msgspec writes microseconds, or none where they are 0, and does it in a twentieth of what isoformat takes.
-    written = _json.encode(moment if moment.tzinfo is UTC else moment.astimezone(UTC)).decode()
+    written = _json(moment if moment.tzinfo is UTC else moment.astimezone(UTC)).decode()
     return f"{written[1:24]}Z" if moment.microsecond else f"{written[1:20]}.000Z"
 
 
-def _moment(value: object) -> datetime | None:
-    if not value or not isinstance(value, str):
+def _moment(value: str | None) -> datetime | None:
+    if not value:
         return None
     try:
         parsed = datetime.fromisoformat(value)
@@ -296,13 +415,11 @@ def _moment(value: object) -> datetime | None:
 
 def _merged(outer: Fields, inner: Raw) -> Raw:
     """Put the batch's object under the event's own: where both name a key, the event wins."""
-    own = _fields.decode(inner) if _first(inner) in b"{" else {}
-    return Raw(_json.encode({**outer, **own}))
+    own = _fields(inner) if _first(inner) in b"{" else {}
+    return Raw(_json({**outer, **own}))
 
 
-def _with_ip(context: Raw, ip: str, *, client: bool) -> Raw:
-    """Fill context.ip unless it is there, for client-side events and those whose `context.direct` is true."""
-    own = _fields.decode(context) if _first(context) in b"{" else {}
-    if "ip" in own or not (client or bytes(own.get("direct", b"")) == b"true"):
-        return context
-    return Raw(_json.encode({**own, "ip": ip}))
+def _with_ip(context: Raw, ip: str) -> Raw:
+    """Fill context.ip unless it is there."""
+    own = _fields(context) if _first(context) in b"{" else {}
+    return context if "ip" in own else Raw(_json({**own, "ip": ip}))

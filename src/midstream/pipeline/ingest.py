@@ -114,7 +114,7 @@ class Ingest:
         body = await _body(request, event.EVENT_BYTES, "the event")
         keyed, body = _decoded(_keyed, body)
         source = self._source_of(_basic_key(request) or keyed.writeKey)
-        match _unfit(body) or accept(body, self._arrival(request, source, type_)):
+        match _unfit(body) or accept(body, self._arrival(request, source, body, type_)):
             case Rejection() as rejection:
                 self._note(source, [(body, rejection)])
                 return _refused(400, [rejection])
@@ -124,22 +124,22 @@ class Ingest:
 
     async def _many(self, request: Request, type_: str | None) -> Response:
         body = await _body(request, event.BATCH_BYTES, "the batch")
-        batch, _ = _decoded(_batch, body)
+        batch, body = _decoded(_batch, body)
         source = self._source_of(_basic_key(request) or batch.writeKey)
         if not batch.batch:
             raise RequestError(400, "empty_batch", "batch holds no events", "batch")
         if len(batch.batch) > event.BATCH_EVENTS:
             detail = f"batch holds {len(batch.batch):,} events; the limit is {event.BATCH_EVENTS:,}"
             raise RequestError(400, "bad_request", detail, "batch")
-        arrival = self._arrival(request, source, type_, batch)
+        arrival = self._arrival(request, source, body, type_, batch)
         good: list[Accepted] = []
         bad: list[tuple[int, bytes, Rejection]] = []
-        for index, item in enumerate(batch.batch):
-            result = _unfit(bytes(item)) or accept(item, arrival)
+        for index, item in enumerate(map(bytes, batch.batch)):
+            result = _unfit(item) or accept(item, arrival)
             if isinstance(result, Accepted):
                 good.append(result)
             else:
-                bad.append((index, bytes(item), result))
+                bad.append((index, item, result))
         _check_growth(good)
         if good:
             await self._append(source, good)
@@ -169,11 +169,14 @@ class Ingest:
             known = self._hashes[key] = hashlib.sha256(key.encode()).hexdigest()
         return known
 
-    def _arrival(self, request: Request, source: Source, type_: str | None, batch: _Batch | None = None) -> Arrival:
+    def _arrival(
+        self, request: Request, source: Source, body: bytes, type_: str | None, batch: _Batch | None = None
+    ) -> Arrival:
         return Arrival(
             project_id=source.id,
             received_at=datetime.now(UTC),
             new_message_id=_new_message_id,
+            body=body,
             ip=request.client.host if request.client else None,
             type=type_,
             sent_at=batch.sentAt if batch else None,

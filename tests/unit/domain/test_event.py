@@ -11,12 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from midstream.domain import event as events
 from midstream.domain.event import TYPES, Accepted, Arrival, Rejection, accept, head, tried
 
-# The fields for which there are rules.
-RULED = {"properties", "traits", "context", "integrations", "name", "category", "event"} | {
-    "userId", "anonymousId", "groupId", "previousId", "messageId"
-}  # fmt: skip
 NOW = datetime(2026, 1, 1, 0, 0, 6, tzinfo=UTC)
 MINIMAL: dict[str, dict[str, Any]] = {
     "identify": {},
@@ -29,19 +26,23 @@ MINIMAL: dict[str, dict[str, Any]] = {
 }
 
 
-def arrival(**more: Any) -> Arrival:
-    return Arrival(**{"project_id": "src_1", "received_at": NOW, "new_message_id": lambda: "made", **more})
+def arrival(body: bytes, **more: Any) -> Arrival:
+    return Arrival(
+        **{"project_id": "src_1", "received_at": NOW, "new_message_id": lambda: "made", "body": body, **more}
+    )
 
 
 def taken(event: dict[str, Any], **more: Any) -> dict[str, Any]:
-    result = accept(json.dumps(event).encode(), arrival(**more))
+    body = json.dumps(event).encode()
+    result = accept(body, arrival(body, **more))
     assert isinstance(result, Accepted), result
     found: dict[str, Any] = json.loads(result.raw)
     return found
 
 
 def refused(event: dict[str, Any]) -> Rejection:
-    result = accept(json.dumps(event).encode(), arrival())
+    body = json.dumps(event).encode()
+    result = accept(body, arrival(body))
     assert isinstance(result, Rejection)
     return result
 
@@ -119,7 +120,7 @@ def test_an_event_that_is_too_large_is_refused_with_both_sizes() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b'{"a":1,}', b"[" * 100_000])
 def test_what_is_not_a_json_object_is_refused(body: bytes) -> None:
-    assert isinstance(accept(body, arrival()), Rejection)
+    assert isinstance(accept(body, arrival(body)), Rejection)
 
 
 def test_the_write_key_never_enters_the_log() -> None:
@@ -128,7 +129,7 @@ def test_the_write_key_never_enters_the_log() -> None:
 
 def test_pretty_printed_json_becomes_one_line() -> None:
     body = json.dumps({"type": "page", "userId": "u", "properties": {"a": ["b\n"]}}, indent=2).encode()
-    result = accept(body, arrival())
+    result = accept(body, arrival(body))
     assert isinstance(result, Accepted)
     assert b"\n" not in result.raw
     assert json.loads(result.raw)["properties"] == {"a": ["b\n"]}
@@ -186,13 +187,13 @@ def test_whatever_is_accepted_is_one_line_of_json_with_the_clients_fields_untouc
     fields: dict[str, Any], type_: str
 ) -> None:
     stamped = {"originalTimestamp", "sentAt", "receivedAt", "timestamp", "channel", "version", "projectId", "messageId"}
-    free = {name: value for name, value in fields.items() if name not in RULED}
-    event = {**free, "type": type_, "userId": "u", **MINIMAL[type_]}
+    event = {name: value for name, value in fields.items() if name not in USUAL}
+    event |= {"type": type_, "userId": "u", **MINIMAL[type_]}
     try:
         body = json.dumps(event, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return
-    result = accept(body, arrival())
+    result = accept(body, arrival(body))
     assert isinstance(result, Accepted)
     assert b"\n" not in result.raw
     after = json.loads(result.raw)
@@ -202,23 +203,89 @@ def test_whatever_is_accepted_is_one_line_of_json_with_the_clients_fields_untouc
 
 
 def test_an_event_for_a_trial_gets_what_it_lacks_and_keeps_what_it_has() -> None:
-    raw, rejection = tried({"type": "track", "event": "x", "userId": "u", "version": 7, "writeKey": "k"}, arrival())
+    raw, rejection = tried(
+        {"type": "track", "event": "x", "userId": "u", "version": 7, "writeKey": "k"}, arrival(b'"analytics.js"')
+    )
     event = json.loads(raw)
     assert rejection is None
     assert (event["messageId"], event["receivedAt"], event["version"]) == ("made", "2026-01-01T00:00:06.000Z", 7)
     assert "writeKey" not in event
-    again, _ = tried(event, arrival(received_at=NOW.replace(year=2027)))
+    again, _ = tried(event, arrival(b"", received_at=NOW.replace(year=2027)))
     assert json.loads(again) == event
 
 
 @pytest.mark.parametrize("event", [{}, {"type": 5, "messageId": 5}, {"type": "track", "context": []}, {"userId": 5}])
 def test_an_event_for_a_trial_is_prepared_even_if_it_would_be_refused(event: dict[str, Any]) -> None:
-    raw, rejection = tried(event, arrival())
+    raw, rejection = tried(event, arrival(b""))
     assert rejection is not None
     assert json.loads(raw).items() >= event.items()
     assert json.loads(raw)["receivedAt"]
 
 
 def test_half_an_emoji_in_an_event_for_a_trial_is_mended() -> None:
-    raw, _ = tried({"type": "track", "event": "\ud83e", "userId": "u"}, arrival())
+    raw, _ = tried({"type": "track", "event": "\ud83e", "userId": "u"}, arrival(b'"analytics.js"'))
     assert json.loads(raw)["event"] == "\ufffd"
+
+
+TIMES = st.sampled_from(
+    ["2026-01-01T00:00:01.000Z", "2025-12-31T23:59:59.999999+02:00", "2026-01-01", "0001-01-01T00:00:00Z", "x", ""]
+)
+ODD = st.sampled_from([None, True, 5, 1.5, "", "x", [], {}, ["a"], {"a": 1}])
+OBJECT = st.dictionaries(st.text(max_size=5), json_values, max_size=3)
+CONTEXT = st.fixed_dictionaries(
+    {},
+    optional={
+        "direct": st.sampled_from([True, False, None, "true"]),
+        "ip": st.sampled_from(["198.51.100.1", None]),
+        "library": st.sampled_from([{"name": "analytics.js"}, {"name": "analytics-node"}, "analytics.js"]),
+        "page": OBJECT,
+    },
+)
+# Each field has what it should have, or rarely something odd.
+USUAL: dict[str, st.SearchStrategy[Any]] = {
+    "userId": st.text(max_size=5),
+    "anonymousId": st.text(max_size=5),
+    "groupId": st.text(max_size=5),
+    "previousId": st.text(max_size=5),
+    "messageId": st.sampled_from(["m", "m" * 100, "m" * 101, "é" * 100]),
+    "event": st.text(max_size=5),
+    "name": st.text(max_size=5),
+    "category": st.text(max_size=5),
+    "channel": st.sampled_from(["client", "server", ""]),
+    "timestamp": TIMES,
+    "originalTimestamp": TIMES,
+    "sentAt": TIMES,
+    "properties": OBJECT,
+    "traits": OBJECT,
+    "context": CONTEXT,
+    "integrations": OBJECT,
+    "version": st.text(max_size=5),
+    "writeKey": st.text(max_size=5),
+    "more": json_values,
+}
+RIGHT = {"type": st.sampled_from(TYPES), **dict.fromkeys(("userId", "event", "groupId", "previousId"), st.just("x"))}
+ANY_EVENT = st.one_of(
+    st.fixed_dictionaries(RIGHT, optional={name: usual for name, usual in USUAL.items() if name not in RIGHT}),
+    st.fixed_dictionaries({}, optional={name: st.one_of(usual, usual, ODD) for name, usual in (USUAL | RIGHT).items()}),
+)
+
+
+@given(
+    event=ANY_EVENT,
+    indent=st.sampled_from([None, 1]),
+    type_=st.one_of(st.none(), st.sampled_from(TYPES)),
+    ip=st.sampled_from([None, "203.0.113.9"]),
+    sent_at=st.one_of(st.none(), TIMES),
+    context=st.one_of(st.none(), CONTEXT),
+)
+def test_what_is_right_at_first_sight_is_right_on_a_closer_look_and_comes_out_the_same(
+    event: dict[str, Any], indent: int | None, type_: str | None, ip: str | None, sent_at: str | None, context: Any
+) -> None:
+    item = json.dumps(event, indent=indent).encode()
+    whole = json.dumps({"batch": [event], "context": context}, indent=indent).encode()
+    shared = {name: Raw(json.dumps(value).encode()) for name, value in (context or {}).items()}
+    more = {"type": type_, "ip": ip, "sent_at": Raw(json.dumps(sent_at).encode()), "context": shared}
+    quick = accept(item, arrival(whole, **more))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "_at_first_sight", lambda *_: None)
+        assert accept(item, arrival(whole, **more)) == quick
