@@ -19,6 +19,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from typer.testing import CliRunner
 
 from midstream import telemetry
+from midstream.authoring.cases import case_of
+from midstream.authoring.preview import Workbench
+from midstream.authoring.running import run_case
 from midstream.cli import app
 from midstream.config import CLIENT_VARIABLES, Config, default_text
 from midstream.control.folder import DestinationSection, read
@@ -190,12 +193,31 @@ async def test_every_function_that_is_shown_loads(tmp_path: Path) -> None:
     pool = Pool(no_network, deno_dir=tmp_path)
     try:
         for path in PAGES:
-            for block in blocks(path.read_text("utf-8"), "js"):
+            for block in blocks(path.read_text("utf-8"), "(?:js|ts)"):
                 found = await pool.check(block)
                 assert found.error is None
                 assert found.handlers
     finally:
         await pool.close()
+
+
+EXAMPLES = re.findall(
+    r"^```(?:js|ts)\n(.*?)^```\n\n```json\n(.*?)^```",
+    (ROOT / "docs/functions.md").read_text("utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_every_function_of_the_reference_stands_with_a_case() -> None:
+    shown = blocks((ROOT / "docs/functions.md").read_text("utf-8"), "(?:js|ts)")
+    assert shown == [code for code, _ in EXAMPLES]
+    assert len(shown) >= 6
+
+
+@pytest.mark.parametrize(("code", "case"), EXAMPLES, ids=lambda text: text.strip().splitlines()[0])
+async def test_what_the_reference_says_of_a_function_is_so(code: str, case: str) -> None:
+    verdict = await run_case(code, case_of(json.loads(case), "docs/functions.md"), Workbench())
+    assert verdict.passed, (verdict.problems, verdict.differences)
 
 
 async def no_network(request: Outbound) -> Exchange:

@@ -145,6 +145,9 @@ def _attributes(version: int) -> bytes:
 
 
 def _openings(paths: Iterable[Path], access: int) -> list[str]:
+    # In /proc it is the confined process's own, which has yet to start.
     return [
-        f"open={access | _READ_FOLDER if path.is_dir() else access}:{path.resolve()}" for path in paths if path.exists()
+        f"open={access | _READ_FOLDER if path.is_dir() else access}:{path if path.is_relative_to('/proc') else path.resolve()}"
+        for path in paths
+        if path.exists()
     ]

@@ -37,19 +37,31 @@ class Launch:
     environment: dict[str, str]
 
 
-async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None, layers: Iterable[Layer] = ()) -> Launch:
-    """Find Deno and warm its cache; start it within these layers. Raises RuntimeUnavailable."""
+async def prepare(
+    limits: Limits,
+    deno: str | None,
+    deno_dir: Path | None,
+    layers: Iterable[Layer] = (),
+    *,
+    program: Path = HOST,
+    read: Iterable[Path] = (),
+) -> Launch:
+    """Find Deno and warm its cache; start the program within these layers, which let it read what is given.
+
+    Raises RuntimeUnavailable.
+    """
     binary = deno or packaged()
-    arguments = [*_flags(limits), str(HOST)]
+    arguments = [*_flags(limits), str(program)]
     key = f"{await _version(binary)}-{_fingerprint(arguments)}"
     folder = deno_dir or _cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
-    program = [binary, "run", *arguments]
+    command = [binary, "run", *arguments]
     # The run that fills the cache has to write it, and no user code is in it.
-    filling = Launch(confine.command(program, signal=signal.SIGKILL), environment)
+    filling = Launch(confine.command(command, signal=signal.SIGKILL), environment)
     await asyncio.to_thread(_fill, folder, f"warmed-{key}", filling)
-    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, [HOST, HOST.with_suffix(""), folder])
-    return Launch(confine.command(program, signal=signal.SIGKILL, walls=walls), environment)
+    readable = [program, HOST.with_suffix(""), folder, *read]
+    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, readable)
+    return Launch(confine.command(command, signal=signal.SIGKILL, walls=walls), environment)
 
 
 def _flags(limits: Limits) -> list[str]:
@@ -118,7 +130,7 @@ def _temporary() -> Path:
 def _fingerprint(arguments: list[str]) -> str:
     """Hash all that the compiled code depends on: the host's files, and the flags, by which V8 keys its cache."""
     digest = hashlib.sha256("\0".join(arguments).encode())
-    for file in sorted([HOST, *HOST.with_suffix("").glob("*.ts")]):
+    for file in sorted([*HOST.parent.glob("*.ts"), *HOST.with_suffix("").glob("*.ts")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

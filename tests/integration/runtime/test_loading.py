@@ -100,6 +100,7 @@ async def test_what_is_more_than_types_is_told_with_its_place(
     assert found.error is not None
     assert found.error.message.startswith(message)
     assert (found.error.name, found.error.line, found.error.column) == ("SyntaxError", line, column)
+    assert found.error.source == code.splitlines()[line - 1].strip()
     assert found.handlers == ()
 
 
