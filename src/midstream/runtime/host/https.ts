@@ -1,7 +1,8 @@
-// Node's `https` for user code, over our `fetch`: `request` and `get`, streams in both directions. Loaded for who names it.
+// Node's `https` for user code, over our `fetch`: `request` and `get`, streams in both directions.
 // Differences: TLS settings and agents are not looked at, but for a client's certificate, which would be missed; and bodies
 // are whole before they go out or are handed on.
-import { Readable, Writable } from "node:stream";
+// The classes are made when they are needed: Node's streams take their time to load.
+import type * as Streams from "node:stream";
 import { fetch } from "./fetch.ts";
 
 type Headers_ = Record<string, string | number | readonly string[] | undefined>;
@@ -20,7 +21,7 @@ interface Options {
   key?: unknown;
   pfx?: unknown;
 }
-type Listener = (response: IncomingMessage) => void;
+type Listener = (response: unknown) => void;
 
 const NativeURL = URL;
 const NativeAbortController = AbortController;
@@ -30,159 +31,163 @@ const startTimer = setTimeout;
 const stopTimer = clearTimeout;
 const CHUNK = 64 * 1024;
 
-/** An answer: a stream of its body. */
-export class IncomingMessage extends Readable {
-  readonly statusCode: number;
-  readonly statusMessage: string;
-  readonly headers: Record<string, string | string[]> = {};
-  readonly rawHeaders: string[] = [];
-  readonly httpVersion = "1.1";
-  complete = false;
+/** Make the class of answers: streams of their body. */
+function answers(Readable: typeof Streams.Readable) {
+  return class IncomingMessage extends Readable {
+    readonly statusCode: number;
+    readonly statusMessage: string;
+    readonly headers: Record<string, string | string[]> = {};
+    readonly rawHeaders: string[] = [];
+    readonly httpVersion = "1.1";
+    complete = false;
 
-  constructor(response: Response, private readonly body: Uint8Array) {
-    super();
-    this.statusCode = response.status;
-    this.statusMessage = response.statusText;
-    // The body comes undone of its encoding; code that undoes what the header says must not do so again.
-    const encoded = response.headers.has("content-encoding");
-    response.headers.forEach((value, name) => {
-      if (!encoded || (name !== "content-encoding" && name !== "content-length")) this.add(name, value);
-    });
-  }
+    constructor(response: Response, private readonly body: Uint8Array) {
+      super();
+      this.statusCode = response.status;
+      this.statusMessage = response.statusText;
+      // The body comes undone of its encoding; code that undoes what the header says must not do so again.
+      const encoded = response.headers.has("content-encoding");
+      response.headers.forEach((value, name) => {
+        if (!encoded || (name !== "content-encoding" && name !== "content-length")) this.add(name, value);
+      });
+    }
 
-  private add(name: string, value: string): void {
-    this.rawHeaders.push(name, value);
-    if (name === "set-cookie") this.headers[name] = [...(this.headers[name] ?? []), value];
-    else this.headers[name] = value;
-  }
+    private add(name: string, value: string): void {
+      this.rawHeaders.push(name, value);
+      if (name === "set-cookie") this.headers[name] = [...(this.headers[name] ?? []), value];
+      else this.headers[name] = value;
+    }
 
-  override _read(): void {
-    for (let at = 0; at < this.body.length; at += CHUNK) this.push(this.body.subarray(at, at + CHUNK));
-    this.complete = true;
-    this.push(null);
-  }
+    override _read(): void {
+      for (let at = 0; at < this.body.length; at += CHUNK) this.push(this.body.subarray(at, at + CHUNK));
+      this.complete = true;
+      this.push(null);
+    }
 
-  setTimeout(): this {
-    return this;
-  }
+    setTimeout(): this {
+      return this;
+    }
+  };
 }
 
-/** A request: a stream that is sent when it ends. */
-export class ClientRequest extends Writable {
-  readonly method: string;
-  readonly path: string;
-  readonly host: string;
-  readonly protocol: string;
-  aborted = false;
-  reusedSocket = false;
-  private readonly url: string;
-  private readonly fields = new Map<string, [name: string, value: string | readonly string[]]>();
-  private readonly chunks: Uint8Array[] = [];
-  private readonly controller = new NativeAbortController();
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private answered = false;
+/** Make the class of requests: streams that are sent when they end. */
+function requests(Writable: typeof Streams.Writable, IncomingMessage: ReturnType<typeof answers>) {
+  return class ClientRequest extends Writable {
+    readonly method: string;
+    readonly path: string;
+    readonly host: string;
+    readonly protocol: string;
+    aborted = false;
+    reusedSocket = false;
+    private readonly url: string;
+    private readonly fields = new Map<string, [name: string, value: string | readonly string[]]>();
+    private readonly chunks: Uint8Array[] = [];
+    private readonly controller = new NativeAbortController();
+    private timer: ReturnType<typeof setTimeout> | undefined;
+    private answered = false;
 
-  constructor(options: Options, expected: string, listener?: Listener) {
-    super({ autoDestroy: false }); // it ends with its answer, not with what it sends
-    const agent = (options.agent instanceof Agent ? options.agent.options : {}) as Options;
-    if (options.key ?? options.pfx ?? agent.key ?? agent.pfx) {
-      throw failure("https has no client certificates here", "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", TypeError);
+    constructor(options: Options, expected: string, listener?: Listener) {
+      super({ autoDestroy: false }); // it ends with its answer, not with what it sends
+      const agent = (options.agent instanceof Agent ? options.agent.options : {}) as Options;
+      if (options.key ?? options.pfx ?? agent.key ?? agent.pfx) {
+        throw failure("https has no client certificates here", "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", TypeError);
+      }
+      this.protocol = options.protocol ?? expected;
+      this.host = options.hostname ?? withoutPort(options.host) ?? "localhost";
+      this.path = options.path ?? "/";
+      this.method = (options.method ?? "GET").toUpperCase();
+      this.url = placeOf(this.protocol, this.host, options.port, this.path, expected);
+      for (const [name, value] of pairsOf(options.headers)) if (value !== undefined) this.setHeader(name, value);
+      if (options.auth && !this.hasHeader("authorization")) {
+        this.setHeader("Authorization", `Basic ${bytesOf(options.auth).toString("base64")}`);
+      }
+      if (listener) this.once("response", listener);
+      if (options.timeout) this.setTimeout(options.timeout);
+      options.signal?.addEventListener("abort", () => this.destroy(aborted()));
+      if (options.signal?.aborted) this.destroy(aborted());
     }
-    this.protocol = options.protocol ?? expected;
-    this.host = options.hostname ?? withoutPort(options.host) ?? "localhost";
-    this.path = options.path ?? "/";
-    this.method = (options.method ?? "GET").toUpperCase();
-    this.url = placeOf(this.protocol, this.host, options.port, this.path, expected);
-    for (const [name, value] of pairsOf(options.headers)) if (value !== undefined) this.setHeader(name, value);
-    if (options.auth && !this.hasHeader("authorization")) {
-      this.setHeader("Authorization", `Basic ${bytesOf(options.auth).toString("base64")}`);
+
+    setHeader(name: string, value: string | number | readonly string[]): this {
+      this.fields.set(name.toLowerCase(), [name, Array.isArray(value) ? value.map(String) : String(value)]);
+      return this;
     }
-    if (listener) this.once("response", listener);
-    if (options.timeout) this.setTimeout(options.timeout);
-    options.signal?.addEventListener("abort", () => this.destroy(aborted()));
-    if (options.signal?.aborted) this.destroy(aborted());
-  }
 
-  setHeader(name: string, value: string | number | readonly string[]): this {
-    this.fields.set(name.toLowerCase(), [name, Array.isArray(value) ? value.map(String) : String(value)]);
-    return this;
-  }
-
-  getHeader(name: string): string | readonly string[] | undefined {
-    return this.fields.get(name.toLowerCase())?.[1];
-  }
-
-  getHeaders(): Record<string, string | readonly string[]> {
-    return Object.fromEntries([...this.fields].map(([name, [, value]]) => [name, value]));
-  }
-
-  getHeaderNames(): string[] {
-    return [...this.fields.keys()];
-  }
-
-  hasHeader(name: string): boolean {
-    return this.fields.has(name.toLowerCase());
-  }
-
-  removeHeader(name: string): void {
-    this.fields.delete(name.toLowerCase());
-  }
-
-  /** Emit `timeout`, once, if there is no answer by then; like Node, end nothing. */
-  setTimeout(ms: number, listener?: () => void): this {
-    if (listener) this.once("timeout", listener);
-    stopTimer(this.timer);
-    if (ms > 0 && !this.answered) this.timer = startTimer(() => this.emit("timeout"), ms);
-    return this;
-  }
-
-  abort(): void {
-    this.aborted = true;
-    this.destroy();
-  }
-
-  flushHeaders(): void {}
-  setNoDelay(): void {}
-  setSocketKeepAlive(): void {}
-
-  override _write(chunk: Uint8Array, _: string, done: () => void): void {
-    this.chunks.push(chunk);
-    done();
-  }
-
-  override _final(done: () => void): void {
-    this.send().catch((error) => this.destroy(worded(error)));
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    stopTimer(this.timer);
-    this.controller.abort();
-    // Node's words for a request that ends before its answer, whoever ended it.
-    done(error ?? (this.answered ? null : failure("socket hang up", "ECONNRESET")));
-  }
-
-  private async send(): Promise<void> {
-    const body = concatenated(this.chunks);
-    const headers: [string, string][] = [];
-    for (const [name, value] of this.fields.values()) {
-      for (const each of typeof value === "string" ? [value] : value) headers.push([name, each]);
+    getHeader(name: string): string | readonly string[] | undefined {
+      return this.fields.get(name.toLowerCase())?.[1];
     }
-    const response = await fetch(this.url, {
-      method: this.method,
-      headers,
-      body: body.length > 0 ? body : undefined,
-      redirect: "manual", // whoever uses this follows redirects, or does not
-      signal: this.controller.signal,
-    });
-    const message = new IncomingMessage(response, new Uint8Array(await response.arrayBuffer()));
-    if (this.destroyed) return;
-    this.answered = true;
-    stopTimer(this.timer);
-    message.once("close", () => this.destroy());
-    // An answer nobody listens for still ends.
-    if (!this.emit("response", message)) message.resume();
-  }
+
+    getHeaders(): Record<string, string | readonly string[]> {
+      return Object.fromEntries([...this.fields].map(([name, [, value]]) => [name, value]));
+    }
+
+    getHeaderNames(): string[] {
+      return [...this.fields.keys()];
+    }
+
+    hasHeader(name: string): boolean {
+      return this.fields.has(name.toLowerCase());
+    }
+
+    removeHeader(name: string): void {
+      this.fields.delete(name.toLowerCase());
+    }
+
+    /** Emit `timeout`, once, if there is no answer by then; like Node, end nothing. */
+    setTimeout(ms: number, listener?: () => void): this {
+      if (listener) this.once("timeout", listener);
+      stopTimer(this.timer);
+      if (ms > 0 && !this.answered) this.timer = startTimer(() => this.emit("timeout"), ms);
+      return this;
+    }
+
+    abort(): void {
+      this.aborted = true;
+      this.destroy();
+    }
+
+    flushHeaders(): void {}
+    setNoDelay(): void {}
+    setSocketKeepAlive(): void {}
+
+    override _write(chunk: Uint8Array, _: string, done: () => void): void {
+      this.chunks.push(chunk);
+      done();
+    }
+
+    override _final(done: () => void): void {
+      this.send().catch((error) => this.destroy(worded(error)));
+      done();
+    }
+
+    override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+      stopTimer(this.timer);
+      this.controller.abort();
+      // Node's words for a request that ends before its answer, whoever ended it.
+      done(error ?? (this.answered ? null : failure("socket hang up", "ECONNRESET")));
+    }
+
+    private async send(): Promise<void> {
+      const body = concatenated(this.chunks);
+      const headers: [string, string][] = [];
+      for (const [name, value] of this.fields.values()) {
+        for (const each of typeof value === "string" ? [value] : value) headers.push([name, each]);
+      }
+      const response = await fetch(this.url, {
+        method: this.method,
+        headers,
+        body: body.length > 0 ? body : undefined,
+        redirect: "manual", // whoever uses this follows redirects, or does not
+        signal: this.controller.signal,
+      });
+      const message = new IncomingMessage(response, new Uint8Array(await response.arrayBuffer()));
+      if (this.destroyed) return;
+      this.answered = true;
+      stopTimer(this.timer);
+      message.once("close", () => this.destroy());
+      // An answer nobody listens for still ends.
+      if (!this.emit("response", message)) message.resume();
+    }
+  };
 }
 
 /** Agents pool connections, which is done outside; they are accepted and not asked. */
@@ -230,20 +235,22 @@ function optionsOf(place: string | URL | Options, more: Options | undefined): Op
 
 type Requested = [place: string | URL | Options, options?: Options | Listener, listener?: Listener];
 
-function over(protocol: string): object {
-  const request = (...[place, options, listener]: Requested) => {
-    const more = typeof options === "function" ? undefined : options;
-    const call = typeof options === "function" ? options : listener;
-    return new ClientRequest(optionsOf(place, more), protocol, call);
+/** Node's `https`, and `http` for packages that ask for it beside; functions have no global of that name. */
+export function overFetch({ Readable, Writable }: typeof Streams): { https: object; http: object } {
+  const IncomingMessage = answers(Readable);
+  const ClientRequest = requests(Writable, IncomingMessage);
+  const over = (protocol: string) => {
+    const request = (...[place, options, listener]: Requested) => {
+      const more = typeof options === "function" ? undefined : options;
+      const call = typeof options === "function" ? options : listener;
+      return new ClientRequest(optionsOf(place, more), protocol, call);
+    };
+    const get = (...of: Requested) => {
+      const asked = request(...of);
+      asked.end();
+      return asked;
+    };
+    return { request, get, Agent, globalAgent: new Agent(), ClientRequest, IncomingMessage };
   };
-  const get = (...of: Requested) => {
-    const asked = request(...of);
-    asked.end();
-    return asked;
-  };
-  return { request, get, Agent, globalAgent: new Agent(), ClientRequest, IncomingMessage };
+  return { https: over("https:"), http: over("http:") };
 }
-
-export const https = over("https:");
-/** For packages that ask for it beside `https`; functions have no global of this name. */
-export const http = over("http:");

@@ -1,7 +1,9 @@
 // The packages of a function's global scope. Which, says the other side, by the code's text.
 // Enters: the bundles in LOAD. Leaves: globals that compile their bundle when they are first read, and can be reassigned.
 import vm from "node:vm";
+import { overFetch } from "./https.ts";
 import { copyOf, create, decode, defineProperty, NativeError, part, uncurry } from "./primordials.ts";
+import { offered } from "./zlib.ts";
 
 /** What one global is: a bundle of `size` bytes or, if that is 0, the first of the modules it needs. */
 export interface Package {
@@ -18,13 +20,14 @@ const scope = globalThis;
 const Script = vm.Script;
 const run = uncurry(vm.Script.prototype.runInThisContext);
 
+// Files of ours are all imported at the start: Deno keeps compiled code in its cache, which only a first run can write.
 /** Of Node's modules, what a bundle asks of them: a bundle's own scope is not out of its users' reach. */
 const IMPORTS: Record<string, (cryptography: object | undefined) => unknown> = {
   buffer: async () => ({ Buffer: (await import("node:buffer")).Buffer }),
   crypto: (cryptography) => cryptography,
   events: async () => (await import("node:events")).default,
-  http: async () => (await import("./https.ts")).http,
-  https: async () => (await import("./https.ts")).https,
+  http: async () => overFetch(await import("node:stream")).http,
+  https: async () => overFetch(await import("node:stream")).https,
   querystring: async () => {
     const { parse, stringify, escape, unescape } = (await import("node:querystring")).default;
     return { parse, stringify, escape, unescape };
@@ -36,7 +39,7 @@ const IMPORTS: Record<string, (cryptography: object | undefined) => unknown> = {
     const { format, inherits } = (await import("node:util")).default;
     return { format, inherits };
   },
-  zlib: async () => (await import("./zlib.ts")).offer,
+  zlib: async () => offered((await import("node:zlib")).default as unknown as Record<string, unknown>),
 };
 
 /** Load what the packages need, before user code could watch that. Returns how to put their globals in place. */

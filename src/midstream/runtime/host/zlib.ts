@@ -1,6 +1,5 @@
 // Node's `zlib` for user code, without its streams: they ask a global `process`, which is not there. Functions with a
 // callback are the synchronous ones, called a little later.
-import zlib from "node:zlib";
 
 type Sync = (data: unknown, options?: unknown) => unknown;
 type Callback = (error: unknown, result?: unknown) => void;
@@ -23,8 +22,8 @@ function calledBack(sync: Sync): (data: unknown, options: unknown, callback?: Ca
   };
 }
 
-function offered(): Record<string, unknown> {
-  const all = zlib as unknown as Record<string, unknown>;
+/** Make `zlib.zlib` of Node's module. */
+export function offered(all: Record<string, unknown>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(all)) {
     const sync = all[`${name}Sync`] as Sync | undefined;
@@ -33,6 +32,3 @@ function offered(): Record<string, unknown> {
   }
   return kept;
 }
-
-/** `zlib.zlib` of functions. */
-export const offer: Record<string, unknown> = offered();
