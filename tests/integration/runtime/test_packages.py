@@ -265,3 +265,14 @@ async def test_many_listeners_are_nobodys_fault(run: Runner) -> None:
 async def test_what_a_package_prints_is_readable(run: Runner) -> None:
     (one,) = await run("onTrack = async (e) => { await fetch('https://h.test/'); moment('soon'); return e }")
     assert [(line.level, line.message[:19]) for line in one.logs] == [("warn", "Deprecation warning")]
+
+
+async def test_what_compiles_a_package_cannot_be_caught(run: Runner) -> None:
+    """Who holds a vm.Script can make others, and so code from strings."""
+    code = """const caught = [], set = ['cachedDataProduced', 'cachedDataRejected', 'cachedData'],
+        read = ['cachedData', 'importModuleDynamically', 'lineOffset', 'timeout', 'displayErrors'];
+      for (const name of read) Object.defineProperty(Object.prototype, name, { configurable: true,
+        get() { caught.push(name) }, set() { caught.push(name, this) } });
+      for (const name of set) Object.defineProperty(Object.prototype, name, { configurable: true, set() { caught.push(name, this) } });
+      onTrack = () => ({ sum: _.sum([1, 2]), caught: caught.map(String) })"""
+    assert await given(run, code) == {"sum": 3, "caught": []}

@@ -19,6 +19,8 @@ type Bundle = (require: (name: string) => unknown) => object;
 const scope = globalThis;
 const Script = vm.Script;
 const run = uncurry(vm.Script.prototype.runInThisContext);
+// Bundles are compiled after user code has run: what a script sets on itself, no setter of Object.prototype may catch.
+Object.setPrototypeOf(vm.Script.prototype, null);
 
 // Files of ours are all imported at the start: Deno keeps compiled code in its cache, which only a first run can write.
 /** Of Node's modules, what a bundle asks of them: a bundle's own scope is not out of its users' reach. */
@@ -58,7 +60,7 @@ function unpacked({ global, needs, size }: Package, bundle: Uint8Array, modules:
   if (size === 0) return () => modules[needs[0]] as object;
   const own = copyOf(bundle, 0);
   return () => {
-    const make = run(new Script(decode(own), { filename: global })) as Bundle;
+    const make = run(new Script(decode(own), { __proto__: null, filename: global } as vm.ScriptOptions)) as Bundle;
     return make((name) => modules[name] ?? missing(name));
   };
 }
