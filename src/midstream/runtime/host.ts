@@ -7,6 +7,7 @@ import { confess, makeConsole, write } from "./host/console.ts";
 import { faultOf, shown, wordStacks } from "./host/faults.ts";
 import { answered, fetch, fetching } from "./host/fetch.ts";
 import { boundEvents, NO_HANDLER, refused, returned, threw, TIMEOUT } from "./host/lines.ts";
+import { widen } from "./host/nodefetch.ts";
 import { gather, type Package } from "./host/packages.ts";
 import {
   append, create, decode, find, isPrototypeOf, mapDelete, mapGet, mapSet, NativePromise, now, parse, part, stringify, then,
@@ -72,6 +73,7 @@ async function furnishFor(message: Load, bundles: Uint8Array): Promise<void> {
   // Packages speak, too: moment of dates it has to guess at.
   const format = names("console") || message.packages.length > 0 ? (await import("node:util")).format : () => "";
   furnish();
+  widen();
   wordStacks();
   if (cryptography !== undefined) provide("crypto", cryptography);
   provide("console", makeConsole(format, message.log_lines, message.log_line_bytes));

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from midstream.domain.function import Limits
+from midstream.domain.http import Answer, Exchange, Outbound
 from tests.integration.runtime.conftest import Runner
 
 Make = Callable[..., Runner]
@@ -68,3 +69,35 @@ THERE = {
 @pytest.mark.parametrize(("expression", "value"), THERE.values(), ids=THERE)
 async def test_it_is_there_and_works(make: Make, expression: str, value: object) -> None:
     assert await make(limits=Limits(timeout=5)).value(expression) == value
+
+
+async def test_a_form_is_filled_and_sent_as_form_data_2_does(make: Make) -> None:
+    asked: list[Outbound] = []
+
+    async def network(outbound: Outbound) -> Exchange:
+        asked.append(outbound)
+        return Answer(
+            200, "OK", [("x-a", "1"), ("set-cookie", "a"), ("set-cookie", "b")], b"\x00\xff", outbound.url, 1.0
+        )
+
+    code = """onTrack = async () => { const form = new FormData();
+      form.append('text', 'ä'); form.append('number', 5); form.append('empty', undefined);
+      form.append('csv', Buffer.from('a;b'), { filename: 'a.csv', contentType: 'text/csv' });
+      form.append('name', 'content', 'b.txt'); form.append('bytes', Buffer.from([1])); form.append('blob', new Blob(['c']));
+      const response = await fetch('https://h.test/', { method: 'POST', body: form, headers: { ...form.getHeaders({ k: 'v' }) } });
+      return { bytes: (await response.buffer()).toString('hex'), raw: response.headers.raw() } }"""
+    (one,) = await make(network, limits=Limits(timeout=5))(code)
+    assert one.event == b'{"bytes":"00ff","raw":{"set-cookie":["a","b"],"x-a":["1"]}}', one.error
+    headers = dict(asked[0].headers)
+    assert headers["k"] == "v"
+    boundary = headers["content-type"].removeprefix("multipart/form-data; boundary=").encode()
+    parts = [part.strip(b"\r\n-") for part in (asked[0].body or b"").split(boundary)]
+    assert [part for part in parts if part] == [
+        b'Content-Disposition: form-data; name="text"\r\n\r\n\xc3\xa4',
+        b'Content-Disposition: form-data; name="number"\r\n\r\n5',
+        b'Content-Disposition: form-data; name="empty"\r\n\r\nundefined',
+        b'Content-Disposition: form-data; name="csv"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\na;b',
+        b'Content-Disposition: form-data; name="name"; filename="b.txt"\r\nContent-Type: application/octet-stream\r\n\r\ncontent',
+        b'Content-Disposition: form-data; name="bytes"; filename="blob"\r\nContent-Type: application/octet-stream\r\n\r\n\x01',
+        b'Content-Disposition: form-data; name="blob"; filename="blob"\r\nContent-Type: application/octet-stream\r\n\r\nc',
+    ]
