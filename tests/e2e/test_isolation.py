@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -80,6 +81,16 @@ def test_without_a_layer_that_is_not_required_functions_run(folder: Path) -> Non
     for _ in range(2):
         ran = without_landlock("functions", "check", "same.js", cwd=folder, XDG_CACHE_HOME=cache)
         assert (ran.returncode, ran.stdout) == (0, "same.js: onTrack\n"), ran.stderr
+
+
+@pytest.mark.parametrize(("required", "verdict", "code"), [("", "warn", 0), ("landlock", "fail", 1)])
+def test_doctor_says_which_layer_is_off(tmp_path: Path, required: str, verdict: str, code: int) -> None:
+    environ = {"MIDSTREAM_PORT": "0", "MIDSTREAM_FUNCTION_ISOLATION_REQUIRE": required}
+    ran = without_landlock("doctor", "--json", cwd=tmp_path, **environ)
+    assert ran.returncode == code, ran.stdout
+    (found,) = [each for each in json.loads(ran.stdout) if each["name"] == "isolation landlock"]
+    assert found["verdict"] == verdict
+    assert found["said"] == "off: this kernel has no Landlock, or it is turned off"
 
 
 def test_a_worker_says_at_its_start_which_layers_are_on(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class Supervisor:
             if not self.config.nats_url:
                 # First of all: a midstream that was killed may still be letting go of its port and its log.
                 self._lock = DataDirLock.take(self.config.data_dir)
-            self._listener = _listening(self.config.host, self.config.port)
+            self._listener = listening(self.config.host, self.config.port)
             self._endpoint = await self._open_log()
             await self._lay_out()
             await self._prepare_store()
@@ -258,7 +258,7 @@ def _name(orders: Orders) -> str:
     return orders.role if orders.role == "front" else f"{orders.role}-{orders.number}"
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """Bind the port here, once: a taken port is said before anything starts, and a restart of the front loses no caller."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

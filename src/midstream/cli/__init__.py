@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from midstream.cli import configuration, deliveries, demo, events, folder, functions, serve
+from midstream.cli import configuration, deliveries, demo, doctor, events, folder, functions, serve
 from midstream.errors import ConfigError, MidstreamError, RequestError, Unavailable
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate_command)
+app.command("doctor")(doctor.doctor)
 app.command("apply")(folder.apply)
 app.command("tail")(events.tail)
 app.command("deliveries")(deliveries.deliveries)

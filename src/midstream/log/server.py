@@ -71,6 +71,18 @@ class DataDirLock:
         self.file.close()
 
 
+def user_of(data_dir: Path) -> str | None:
+    """Return the process that uses a data dir, "unknown" where it does not say, or None when nobody does."""
+    try:
+        with (data_dir / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return (data_dir / "lock").read_text("utf-8").strip() or "unknown"
+    except OSError:  # there is none, or it is none of ours
+        return None
+    return None
+
+
 def _alive(owner: str) -> bool:
     try:
         os.kill(int(owner), 0)

@@ -52,8 +52,8 @@ async def prepare(
     """
     binary = deno or packaged()
     arguments = [*_flags(limits), str(program)]
-    key = f"{await _version(binary)}-{_fingerprint(arguments)}"
-    folder = deno_dir or _cache() / f"deno-{key}"
+    key = f"{await version(binary)}-{_fingerprint(arguments)}"
+    folder = deno_dir or cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
     command = [binary, "run", *arguments]
     # The run that fills the cache has to write it, and no user code is in it.
@@ -85,7 +85,8 @@ def packaged() -> str:
         raise RuntimeUnavailable("expected the deno package's program, found none; reinstall it") from error
 
 
-async def _version(binary: str) -> str:
+async def version(binary: str) -> str:
+    """Ask a Deno for its version. Raises RuntimeUnavailable."""
     process = None
     try:
         process = await asyncio.create_subprocess_exec(
@@ -103,7 +104,8 @@ async def _version(binary: str) -> str:
     return words[1]
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Return the folder our caches are in, making it where needed. Raises RuntimeUnavailable."""
     try:
         wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midstream"
         wanted.mkdir(parents=True, exist_ok=True)

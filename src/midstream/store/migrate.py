@@ -14,9 +14,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from midstream.errors import ConfigError
 from midstream.store.session import async_url, open_engine, unavailable
@@ -46,12 +48,34 @@ async def migrate(database_url: str, to: str = "head") -> None:
             await engine.dispose()
 
 
+async def is_current(database_url: str) -> bool:
+    """Say whether the database is at the newest migration. Changes nothing. Raises StoreUnavailable."""
+    engine = open_engine(database_url, pool=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_is_current)
+    except (DatabaseError, InterfaceError) as error:
+        raise unavailable(error) from error
+    finally:
+        await engine.dispose()
+
+
+def _is_current(connection: Connection) -> bool:
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == newest
+
+
 def _upgrade(connection: Connection, to: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def _config() -> Config:
     config = Config()
     # Config interpolates percent signs.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    return config
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from midstream.runtime import launch
 
 def test_the_cache_is_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert launch._cache() == tmp_path / "midstream"
+    assert launch.cache() == tmp_path / "midstream"
 
 
 def test_without_a_home_the_cache_is_a_temporary_folder_of_our_own(
@@ -21,7 +21,7 @@ def test_without_a_home_the_cache_is_a_temporary_folder_of_our_own(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
-    folder = launch._cache()
+    folder = launch.cache()
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o077 == 0
 
