@@ -35,7 +35,9 @@ _REACHES = re.compile(
 )
 _BLANK = "ˍ"  # a letter to JavaScript
 _FAULT = re.compile(r"^TS(\d+) \[\w+\]: (.*)\n(?:.*\n)*?    at (\S+):(\d+):(\d+)$", re.MULTILINE)
-_PATIENCE = 30.0  # seconds; on an idle machine it takes one
+_PATIENCE = 30.0  # seconds; on an idle machine it takes one, and 140 MB
+_MEMORY_MB = 512
+_CLEAN, _FAULTY = 0, 1  # exit codes of a check that came to its end
 _OPTIONS = {
     "checkJs": True,
     "lib": ["esnext", "webworker"],
@@ -60,14 +62,16 @@ async def type_faults(code: str, deno: str | None, *, depth: Depth, typescript: 
         (folder / "deno.json").write_text(json.dumps({"compilerOptions": options}), "utf-8")
         said = await _run(deno or packaged(), folder, file)
     if said is None:
-        return [Diagnosis("warning", "unchecked_types", f"the types were not checked within {_PATIENCE:g} s")]
+        limit = f"{_PATIENCE:g} s and {_MEMORY_MB} MB"
+        return [Diagnosis("warning", "unchecked_types", f"the types are too much to be checked within {limit}")]
     return list(_faults(code, said, file.name, depth))
 
 
 async def _run(deno: str, folder: Path, file: Path) -> str | None:
     """Return what Deno says of a file; None if it does not come to an end."""
     offline = ("--no-lock", "--no-remote", "--no-npm", "--quiet", "--config", str(folder / "deno.json"))
-    command = confine.command([deno, "check", *offline, str(file)], signal=signal.SIGKILL)
+    bound = f"--v8-flags=--max-old-space-size={_MEMORY_MB}"
+    command = confine.command([deno, "check", bound, *offline, str(file)], signal=signal.SIGKILL)
     process = await asyncio.create_subprocess_exec(
         *command,
         env={
@@ -89,7 +93,7 @@ async def _run(deno: str, folder: Path, file: Path) -> str | None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-    return said.decode(errors="replace")
+    return said.decode(errors="replace") if process.returncode in (_CLEAN, _FAULTY) else None
 
 
 def _faults(code: str, said: str, name: str, depth: Depth) -> Iterator[Diagnosis]:

@@ -124,3 +124,13 @@ async def test_no_file_of_the_machine_is_read_for_the_types_of_a_code(tmp_path: 
         said = await found(f"{line}\n{ALL}", "all")
         assert "planted secret" not in str(said.diagnoses)
         assert {each.code for each in said.diagnoses} <= {"unknown_name"}, line
+
+
+async def test_types_that_are_too_much_to_be_checked_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("midstream.authoring.types._PATIENCE", 0.01)
+    (said,) = (await found(ALL, "names")).diagnoses
+    assert said.message == "the types are too much to be checked within 0.01 s and 512 MB"
+    monkeypatch.setattr("midstream.authoring.types._PATIENCE", 30)
+    monkeypatch.setattr("midstream.authoring.types._MEMORY_MB", 8)
+    (said,) = (await found(ALL, "names")).diagnoses
+    assert said.code == "unchecked_types"
