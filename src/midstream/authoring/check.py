@@ -6,11 +6,13 @@ the API say the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 import msgspec
 
-from midstream.authoring.diagnosis import Diagnosis, at
+from midstream.authoring.diagnosis import Diagnosis, at, at_offset
 from midstream.authoring.preview import Workbench
 from midstream.authoring.settings_used import unknown_settings
 from midstream.authoring.types import Depth, type_faults
@@ -21,6 +23,11 @@ from midstream.domain.settings import Definition
 
 _ON_BATCH = "onBatch"
 _ON_DELETE = "onDelete"
+_LIKE_A_HANDLER = re.compile(
+    r"^(?:async\s+)?function\s+(?P<declared>on\w+)|^(?:(?:const|let|var)\s+)?(?P<assigned>on\w+)\s*=(?![=>])",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ALIKE = 0.75  # of difflib's measure: onIdentity, ontrack and onTracks are, onEvent is not
 _HANDLERS = tuple(f"on{name.capitalize()}" for name in TYPES)
 
 
@@ -49,7 +56,7 @@ async def check(
         loaded = await pool.check(code)
     if loaded.error:
         return Checked((), (_unloadable(code, loaded.error),))
-    found = [*_handler_faults(loaded.handlers)]
+    found = [*_handler_faults(loaded.handlers), *_misnamed(code, loaded.handlers)]
     if schema is not None:
         found += unknown_settings(code, schema)
     if types != "none":
@@ -75,6 +82,18 @@ def _handler_faults(handlers: Sequence[str]) -> Iterator[Diagnosis]:
     if _ON_DELETE in missing:
         message = "no onDelete: requests to delete a user's data will not be delivered"
         yield Diagnosis("warning", "no_on_delete", message)
+
+
+def _misnamed(code: str, handlers: Sequence[str]) -> Iterator[Diagnosis]:
+    """Yield a diagnosis for each top-level function that is nearly called like a handler, which is not there."""
+    missing = [name for name in (*_HANDLERS, _ON_BATCH) if name not in handlers]
+    for found in _LIKE_A_HANDLER.finditer(code):
+        name = found["declared"] or found["assigned"]
+        close = get_close_matches(name, missing, n=1, cutoff=_ALIKE)
+        if close and name not in _HANDLERS:
+            message = f"{name} is no handler, nothing will call it; did you mean {close[0]!r}?"
+            place = found.start("declared") if found["declared"] else found.start("assigned")
+            yield at_offset(code, "warning", "misnamed_handler", message, place)
 
 
 def _listed() -> str:

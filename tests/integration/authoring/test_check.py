@@ -77,6 +77,25 @@ async def test_what_a_function_lacks_is_told(code: str, wanted: list[str]) -> No
     assert await codes(code) == wanted
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("async function onIdentity(event) { return event }", "onIdentify"),
+        ("const ontrack = (event) => event", "onTrack"),
+        ("onTracks = (event) => event", "onTrack"),
+        ("function onBatches(events) { return events }", "onBatch"),
+        ("function onEvent(event) { return event }", None),
+        ("  function onTrak(event) { return event }", None),
+        ("const onTrackMissing = onTrack === undefined", None),
+    ],
+)
+async def test_a_function_that_is_nearly_called_like_a_missing_handler_is_found(line: str, meant: str | None) -> None:
+    diagnoses = (await found(f"var onTrack\nonDelete = (event) => event\n{line}")).diagnoses
+    said = [(each.message, each.line) for each in diagnoses if each.code == "misnamed_handler"]
+    assert said == ([] if meant is None else [(said[0][0], 3)])
+    assert all(text.endswith(f"nothing will call it; did you mean {meant!r}?") for text, _ in said)
+
+
 async def test_a_fault_is_told_with_its_line() -> None:
     (fault,) = (await found("const a = 1\n  a.b.c()\n")).diagnoses
     assert (fault.severity, fault.line, fault.column, fault.source_line) == ("error", 2, 7, "  a.b.c()")
@@ -111,19 +130,21 @@ async def test_typescript_is_checked_as_such() -> None:
 
 
 async def test_no_file_of_the_machine_is_read_for_the_types_of_a_code(tmp_path: Path) -> None:
-    (tmp_path / "secret.ts").write_text("planted secret {{{")
     planted = tmp_path / "secret.ts"
-    for line in (
+    planted.write_text("planted secret {{{")
+    lines = (
         f'/// <reference path="{planted}" />',
         f'/** @type {{import("{planted}")}} */ let x',
-        f'import("{planted}")',
+        f'const load = () => import("{planted}")',
         f'const read = () => require("{planted}")',
         f'/** @import * as x from "{planted}" */',
         f'// @deno-types="{planted}"',
-    ):
-        said = await found(f"{line}\n{ALL}", "all")
-        assert "planted secret" not in str(said.diagnoses)
-        assert {each.code for each in said.diagnoses} <= {"unknown_name"}, line
+    )
+    said = await found("\n".join([*lines, ALL]), "all")
+    assert [(each.message, each.line) for each in said.diagnoses] == [
+        ("Cannot find name 'import'.", 3),
+        ("Cannot find name 'require'.", 4),
+    ]
 
 
 async def test_types_that_are_too_much_to_be_checked_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midstream.authoring.comparing import MISSING, aligned, diff, differences
 
@@ -39,6 +41,22 @@ def test_what_is_equal_as_json_or_anything_at_all_holds(expected: Any, actual: A
 )
 def test_a_difference_is_told_with_its_path(expected: Any, actual: Any, where: list[Any]) -> None:
     assert list(differences(expected, actual)) == where
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(JSON, JSON)
+def test_a_value_is_like_itself_and_what_is_aligned_differs_where_the_value_did(one: Any, other: Any) -> None:
+    assert list(differences(one, one)) == []
+    assert aligned(one, one) == one
+    told = [each.path for each in differences(one, other)]
+    assert [each.path for each in differences(one, aligned(one, other))] == told
+    assert bool(told) or not diff(one, other)
 
 
 def test_a_diff_marks_only_what_is_not_as_expected() -> None:
