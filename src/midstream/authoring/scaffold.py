@@ -34,6 +34,7 @@ class Template(StrEnum):
     DEFAULT = "default"  # every handler, passing events on
     BATCH = "batch"  # many events in one call
     MASK = "mask"  # personal data as keyed hashes
+    ENRICH = "enrich"  # look-ups with a cached token
     FILTER = "filter"  # events dropped by rules
     ROUTE = "route"  # integrations and URL by region
 
