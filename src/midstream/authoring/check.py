@@ -16,10 +16,12 @@ from midstream.authoring.diagnosis import Diagnosis, at, at_offset
 from midstream.authoring.preview import Workbench
 from midstream.authoring.settings_used import unknown_settings
 from midstream.authoring.types import Depth, type_faults
+from midstream.authoring.words import place_of
 from midstream.domain.event import TYPES
 from midstream.domain.function import ErrorInfo
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.domain.settings import Definition
+from midstream.runtime.stubs import stubs_named
 
 _ON_BATCH = "onBatch"
 _ON_DELETE = "onDelete"
@@ -59,6 +61,7 @@ async def check(
     found = [*_handler_faults(loaded.handlers), *_misnamed(code, loaded.handlers)]
     if schema is not None:
         found += unknown_settings(code, schema)
+    found += _absent_globals(code)
     if types != "none":
         found += await type_faults(code, bench.deno, depth=types, typescript=typescript)
     return Checked(loaded.handlers, tuple(sorted(found, key=lambda each: (each.line or 0, each.column or 0))))
@@ -98,6 +101,16 @@ def _misnamed(code: str, handlers: Sequence[str]) -> Iterator[Diagnosis]:
 
 def _listed() -> str:
     return ", ".join(_HANDLERS)
+
+
+def _absent_globals(code: str) -> Iterator[Diagnosis]:
+    """Yield a diagnosis for each global that Segment has and midstream has not, where it is named first."""
+    for path, sentence in stubs_named(code):
+        offset = place_of(path.partition(".")[0], code)
+        if offset is None:
+            yield Diagnosis("warning", "absent_global", sentence)
+        else:
+            yield at_offset(code, "warning", "absent_global", sentence, offset)
 
 
 async def _no_network(request: Outbound) -> Exchange:

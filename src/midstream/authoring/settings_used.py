@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from midstream.authoring.diagnosis import Diagnosis, at_offset
+from midstream.authoring.words import NO_CODE
 from midstream.domain.settings import Definition
 from midstream.domain.written import nearest
 
 _NAME = r"[A-Za-z_$][\w$]*"
-# Comments, strings, and templates without code in them: what stands there is no code.
-_NO_CODE = r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\$])*`"""
 # The second parameter of a handler, however it is declared, is the settings.
 _PARAMETER = re.compile(
     r"\bon(?:Track|Identify|Page|Screen|Group|Alias|Delete|Batch)\s*(?:=\s*)?(?:async\s*)?(?:function\b\s*[\w$]*\s*)?"
@@ -43,7 +42,7 @@ def _used(code: str) -> Iterator[tuple[str, int]]:
         return
     called = rf"(?<![\w$.])(?:{'|'.join(map(re.escape, own))})"
     pattern = (
-        rf"{_NO_CODE}|{called}\s*\??\.\s*(?P<property>{_NAME})"
+        rf"{NO_CODE}|{called}\s*\??\.\s*(?P<property>{_NAME})"
         rf"|{called}\s*(?:\?\.\s*)?\[\s*[\"'](?P<key>[^\"'\\\n]*)[\"']\s*\]"
         rf"|\{{(?P<taken>[^{{}}]*)\}}\s*=\s*{called}(?!\s*[\w$.\[?(])"
     )

@@ -18,7 +18,9 @@ from typing import Literal
 
 from midstream import confine
 from midstream.authoring.diagnosis import Diagnosis, at
+from midstream.authoring.words import is_code
 from midstream.runtime.launch import packaged
+from midstream.runtime.stubs import STUBS
 
 Depth = Literal["none", "names", "all"]
 
@@ -57,7 +59,7 @@ async def type_faults(code: str, deno: str | None, *, depth: Depth, typescript: 
         folder = Path(name)
         file = folder / ("function.ts" if typescript else "function.js")
         file.write_text(_REACHES.sub(lambda found: _BLANK * len(found[0]), code), "utf-8")
-        (folder / DECLARATIONS).write_text(declarations(), "utf-8")
+        (folder / DECLARATIONS).write_text(declarations() + _stubs(), "utf-8")
         options = _OPTIONS | {"strict": typescript, "noImplicitAny": False}
         (folder / "deno.json").write_text(json.dumps({"compilerOptions": options}), "utf-8")
         said = await _run(deno or packaged(), folder, file)
@@ -65,6 +67,12 @@ async def type_faults(code: str, deno: str | None, *, depth: Depth, typescript: 
         limit = f"{_PATIENCE:g} s and {_MEMORY_MB} MB"
         return [Diagnosis("warning", "unchecked_types", f"the types are too much to be checked within {limit}")]
     return list(_faults(code, said, file.name, depth))
+
+
+def _stubs() -> str:
+    """Declare what exists only to say that it is not there: that is said elsewhere, and better."""
+    roots = {path.partition(".")[0] for path in STUBS}
+    return "".join(f"declare var {root}: any;\n" for root in sorted(roots))
 
 
 async def _run(deno: str, folder: Path, file: Path) -> str | None:
@@ -101,6 +109,8 @@ def _faults(code: str, said: str, name: str, depth: Depth) -> Iterator[Diagnosis
         about_a_name = int(number) in _NAME_CODES
         if not place.endswith(f"/{name}") or int(number) in _SYNTAX_CODES or (depth == "names" and not about_a_name):
             continue
+        if _BLANK in message and not is_code(code, int(line), int(column)):
+            continue  # a type taken from another file, in a comment
         text = _ADVICE.sub("", _restored(message, code, int(line), int(column)))
         kind = "unknown_name" if about_a_name else "type"
         severity: Literal["error", "warning"] = "error" if depth == "all" else "warning"

@@ -115,6 +115,14 @@ async def test_names_that_do_not_exist_are_found_at_their_place() -> None:
     ]
 
 
+async def test_a_global_that_is_not_here_is_told_once_with_what_to_do_instead() -> None:
+    code = "// stripe\nfunction pay() { return stripe.charges }\nconst pay2 = () => new AWS.S3()\n" + ALL
+    stripe, aws = (await found(code, "names")).diagnoses
+    assert (stripe.severity, stripe.code, stripe.line, stripe.column) == ("warning", "absent_global", 2, 25)
+    assert stripe.message.startswith("stripe is not part of midstream: call its HTTP API with fetch")
+    assert aws.line == 3
+
+
 async def test_annotated_code_is_checked_as_a_whole_when_asked() -> None:
     code = "/** @param {SegmentTrackEvent} event */\nfunction onTrack(event) { event.event.nope(); return event }\n"
     (fault,) = [each for each in (await found(code, "all")).diagnoses if each.code == "type"]
