@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from midstream.api import operations
 from midstream.app.orders import Orders
@@ -16,7 +17,7 @@ from midstream.config import Config
 from midstream.control.housekeeping import keep_house
 from midstream.control.projector import project
 from midstream.log import Appender, Log, connect
-from midstream.pipeline.ingest import Ingest
+from midstream.pipeline import ingest
 from midstream.secrets import Closed
 from midstream.store.follow import Follower
 from midstream.store.session import open_engine, open_sessions
@@ -61,15 +62,15 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             }
 
         routes = [*operations.routes(ready, lambda: _pending(log)), *home.routes(lambda: follower.snapshot)]
+        app: ASGIApp = Starlette(routes=[*(ingest.routes() if orders.ingest else ()), *routes])
         if orders.ingest:
-            ingest = Ingest(lambda: follower.snapshot, events, notes)
-            routes = [*ingest.routes(), *routes]
+            app = ingest.Ingest(lambda: follower.snapshot, events, notes).before(app)
         # No request is let in before there is a configuration to judge it by: a 401 must mean an unknown write key.
         waiting = asyncio.create_task(follower.ready.wait())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            await _serve(Starlette(routes=routes), orders, config, stopping)
+            await _serve(app, orders, config, stopping)
         for task in (*tasks, waiting, stopping):
             task.cancel()
         await asyncio.gather(*tasks, waiting, stopping, return_exceptions=True)
@@ -77,7 +78,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         await notes.drain()
 
 
-async def _serve(app: Starlette, orders: Orders, config: Config, stopping: asyncio.Task[bool]) -> None:
+async def _serve(app: ASGIApp, orders: Orders, config: Config, stopping: asyncio.Task[bool]) -> None:
     server = _Server(
         uvicorn.Config(
             app,

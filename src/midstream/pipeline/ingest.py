@@ -6,10 +6,7 @@ after the log said that they are on disk.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +19,7 @@ from prometheus_client import Counter as Counted
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from midstream import telemetry
 from midstream.domain import event, wellformed
@@ -31,6 +29,7 @@ from midstream.domain.outcome import Stage
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable, RequestError
 from midstream.log import Appender
+from midstream.pipeline.asked import Asked
 
 T = TypeVar("T")
 
@@ -43,11 +42,11 @@ _PREFLIGHT = _CORS | {
 _json = msgspec.json.Encoder().encode
 _OK = Response(_json({"success": True}), media_type="application/json", headers=_CORS)
 _SAMPLE_BYTES = 4096
-# Most SDKs keep one key for all their requests, so its hash is remembered.
+# Most SDKs send the same header with all their requests, so the hash of the key in it is remembered.
 _REMEMBERED_KEYS = 1024
 
 
-_Handle = Callable[[Request, str | None], Awaitable[Response]]
+_Handle = Callable[[Asked, str | None], Awaitable[Response]]
 
 
 class _Batch(msgspec.Struct):
@@ -73,48 +72,40 @@ class Ingest:
         self._snapshot = snapshot
         self._events = events
         self._notes = notes
-        self._hashes: dict[str, str] = {}
+        self._hashes: dict[bytes, str] = {}
         self._received: dict[
             tuple[str, str], Counted
         ] = {}  # by source and type: finding a metric costs more than counting
 
-    def routes(self) -> list[Route]:
-        """Return the routes of contract §4.1."""
-        # One route and a look-up: Starlette tries routes one after the other, and this is the busiest path of all.
-        return [
-            Route("/v1/{path}", self._endpoint(), methods=["POST"]),
-            Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]),
-            Route("/v1/{path:path}", _unknown, methods=["GET", "POST"]),
-        ]
+    def before(self, rest: ASGIApp) -> ASGIApp:
+        """Return an application that answers the POSTs of contract §4.1 itself, and leaves all other requests to `rest`."""
+        # On plain ASGI, by one look-up: what Starlette does for a request takes as long as all that ingest does with it.
+        handlers = self._handlers()
 
-    def _endpoint(self) -> Callable[[Request], Awaitable[Response]]:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            handler = handlers.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+            if handler is None:
+                await rest(scope, receive, send)
+            else:
+                response = await _answered(*handler, Asked.of(scope, receive))
+                await response(scope, receive, send)
+
+        return app
+
+    def _handlers(self) -> dict[str, tuple[_Handle, str | None]]:
         singles = {name: name for name in event.TYPES} | event.SHORT_FORMS
         handlers: dict[str, tuple[_Handle, str | None]] = {
-            path: (self._single, type_) for path, type_ in singles.items()
+            f"/v1/{path}": (self._single, type_) for path, type_ in singles.items()
         }
-        handlers |= dict.fromkeys(("batch", "b", "import"), (self._many, None))
-        handlers["m"] = (_ignored, None)
+        handlers |= {f"/v1/{path}": (self._many, None) for path in ("batch", "b", "import")}
+        handlers["/v1/m"] = (_ignored, None)
+        return handlers
 
-        async def endpoint(request: Request) -> Response:
-            handle, type_ = handlers.get(request.path_params["path"], (_unknown, None))
-            try:
-                return await handle(request, type_)
-            except RequestError as error:
-                telemetry.events_rejected.labels(error.reason).inc()
-                return _refused(error.status, [Rejection(error.reason, error.detail, error.field)])
-            except LogUnavailable as error:
-                telemetry.events_rejected.labels("log_unavailable").inc()
-                return _refused(503, [Rejection("unavailable", f"{error}; send it again")], {"retry-after": "1"})
-            except ClientDisconnect:
-                return Response(status_code=400)
-
-        return endpoint
-
-    async def _single(self, request: Request, type_: str | None) -> Response:
-        body = await _body(request, event.EVENT_BYTES, "the event")
+    async def _single(self, asked: Asked, type_: str | None) -> Response:
+        body = await asked.body(event.EVENT_BYTES, "the event")
         keyed, body = _decoded(_keyed, body)
-        source = self._source_of(_basic_key(request) or keyed.writeKey)
-        match _unfit(body) or accept(body, self._arrival(request, source, body, type_)):
+        source = self._source_of(asked, keyed.writeKey)
+        match _unfit(body) or accept(body, _arrival(asked, source, body, type_)):
             case Rejection() as rejection:
                 self._note(source, [(body, rejection)])
                 return _refused(400, [rejection])
@@ -122,16 +113,16 @@ class Ingest:
                 await self._append(source, [accepted])
                 return _OK
 
-    async def _many(self, request: Request, type_: str | None) -> Response:
-        body = await _body(request, event.BATCH_BYTES, "the batch")
+    async def _many(self, asked: Asked, type_: str | None) -> Response:
+        body = await asked.body(event.BATCH_BYTES, "the batch")
         batch, body = _decoded(_batch, body)
-        source = self._source_of(_basic_key(request) or batch.writeKey)
+        source = self._source_of(asked, batch.writeKey)
         if not batch.batch:
             raise RequestError(400, "empty_batch", "batch holds no events", "batch")
         if len(batch.batch) > event.BATCH_EVENTS:
             detail = f"batch holds {len(batch.batch):,} events; the limit is {event.BATCH_EVENTS:,}"
             raise RequestError(400, "bad_request", detail, "batch")
-        arrival = self._arrival(request, source, body, type_, batch)
+        arrival = _arrival(asked, source, body, None, batch)
         good: list[Accepted] = []
         bad: list[tuple[int, bytes, Rejection]] = []
         for index, item in enumerate(map(bytes, batch.batch)):
@@ -149,40 +140,19 @@ class Ingest:
         rejected = [{"index": index, "reason": each.reason, "detail": each.detail} for index, _, each in bad]
         return Response(_json({"success": True, "rejected": rejected}), media_type="application/json", headers=_CORS)
 
-    def _source_of(self, key: str | None) -> Source:
-        if not key:
-            raise RequestError(
-                401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey"
-            )
-        source = self._snapshot().by_key.get(self._hash(key))
+    def _source_of(self, asked: Asked, in_body: str | None) -> Source:
+        known = self._hashes.get(asked.authorization)
+        hashed = known or _hash(asked.basic_key() or in_body)
+        source = self._snapshot().by_key.get(hashed)
         if source is None:
             raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")
+        if not known and asked.basic_key():
+            if len(self._hashes) >= _REMEMBERED_KEYS:
+                self._hashes.clear()
+            self._hashes[asked.authorization] = hashed
         if not source.enabled:
             raise RequestError(403, "source_disabled", f"the source {source.name!r} is disabled")
         return source
-
-    def _hash(self, key: str) -> str:
-        known = self._hashes.get(key)
-        if known is None:
-            if len(self._hashes) >= _REMEMBERED_KEYS:
-                self._hashes.clear()
-            known = self._hashes[key] = hashlib.sha256(key.encode()).hexdigest()
-        return known
-
-    def _arrival(
-        self, request: Request, source: Source, body: bytes, type_: str | None, batch: _Batch | None = None
-    ) -> Arrival:
-        return Arrival(
-            project_id=source.id,
-            received_at=datetime.now(UTC),
-            new_message_id=_new_message_id,
-            body=body,
-            ip=request.client.host if request.client else None,
-            type=type_,
-            sent_at=batch.sentAt if batch else None,
-            context=batch.context if batch else None,
-            integrations=batch.integrations if batch else None,
-        )
 
     async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
         # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
@@ -211,52 +181,41 @@ class Ingest:
             noted.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
-async def _ignored(request: Request, type_: str | None) -> Response:
+async def _answered(handle: _Handle, type_: str | None, asked: Asked) -> Response:
+    try:
+        return await handle(asked, type_)
+    except RequestError as error:
+        telemetry.events_rejected.labels(error.reason).inc()
+        return _refused(error.status, [Rejection(error.reason, error.detail, error.field)])
+    except LogUnavailable as error:
+        telemetry.events_rejected.labels("log_unavailable").inc()
+        return _refused(503, [Rejection("unavailable", f"{error}; send it again")], {"retry-after": "1"})
+    except ClientDisconnect:
+        return Response(status_code=400)
+
+
+async def _ignored(asked: Asked, type_: str | None) -> Response:
     """Answer the SDKs' own telemetry."""
     return _OK
+
+
+def routes() -> list[Route]:
+    """Return what is under /v1/ besides: permission for browsers, and for all else an answer that API clients read."""
+    return [
+        Route("/v1/{path:path}", _preflight, methods=["OPTIONS"]),
+        Route("/v1/{path:path}", _unknown, methods=["GET", "POST"]),
+    ]
 
 
 async def _preflight(request: Request) -> Response:
     return Response(status_code=204, headers=_PREFLIGHT)
 
 
-async def _unknown(request: Request, type_: str | None = None) -> Response:
+async def _unknown(request: Request) -> Response:
     """Answer what is not there in the form that a Tracking API client reads."""
     path = f"/v1/{request.path_params['path'][:100]}"
     detail = f"there is no {request.method} {path}; POST to /v1/track, /v1/batch and so on"
     return _refused(404, [Rejection("not_found", detail)])
-
-
-async def _body(request: Request, limit: int, what: str) -> bytes:
-    """Read the body, unzipped, and stop as soon as it is too large in either form."""
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip"):
-        raise RequestError(400, "bad_request", f"content-encoding {encoding!r} is not supported; use gzip or none")
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise RequestError(400, "bad_request", f"{what} is too large; the limit is {limit:,} bytes")
-        chunks.append(chunk)
-    body = b"".join(chunks)
-    return _unzipped(body, limit, what) if encoding == "gzip" else body
-
-
-def _unzipped(body: bytes, limit: int, what: str) -> bytes:
-    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        plain = unzip.decompress(body, limit + 1)
-    except zlib.error:
-        raise RequestError(400, "bad_request", "content-encoding says gzip, but the body is not gzip") from None
-    if len(plain) > limit:
-        raise RequestError(400, "bad_request", f"{what} is too large; the limit is {limit:,} bytes")
-    if not unzip.eof:
-        raise RequestError(400, "bad_request", "the gzip body is cut off before its end")
-    if unzip.unused_data:
-        # What follows would be lost without a word.
-        raise RequestError(400, "bad_request", "the gzip body goes on after its end; send one gzip member")
-    return plain
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> tuple[T, bytes]:
@@ -287,18 +246,6 @@ def _parsed(decoder: msgspec.json.Decoder[T], body: bytes) -> tuple[T, bytes]:
         return decoder.decode(mended), mended
 
 
-def _basic_key(request: Request) -> str:
-    header = request.headers.get("authorization", "")
-    scheme, _, credentials = header.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        # Segment also takes the key without the colon (segment.md §4.1).
-        return base64.b64decode(credentials, validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
-        raise RequestError(401, "unknown_source", "the Authorization header is not valid Basic auth") from None
-
-
 def _unfit(item: bytes) -> Rejection | None:
     size = len(item)
     if size > event.EVENT_BYTES:
@@ -315,6 +262,28 @@ def _check_growth(accepted: Sequence[Accepted]) -> None:
     if size > limit:
         detail = f"with its context merged into each event, the batch is {size:,} bytes; the limit is {limit:,}"
         raise RequestError(400, "bad_request", detail, "context")
+
+
+def _hash(key: str | None) -> str:
+    if not key:
+        raise RequestError(
+            401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey"
+        )
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _arrival(asked: Asked, source: Source, body: bytes, type_: str | None, batch: _Batch | None = None) -> Arrival:
+    return Arrival(
+        project_id=source.id,
+        received_at=datetime.now(UTC),
+        new_message_id=_new_message_id,
+        body=body,
+        ip=asked.ip,
+        type=type_,
+        sent_at=batch.sentAt if batch else None,
+        context=batch.context if batch else None,
+        integrations=batch.integrations if batch else None,
+    )
 
 
 def _new_message_id() -> str:

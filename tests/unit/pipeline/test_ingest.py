@@ -1,0 +1,137 @@
+"""The Tracking API on plain ASGI, with a log that answers at once. What it says to bad input is tested end to end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from midstream.domain.topology import Snapshot, Source
+from midstream.errors import LogUnavailable
+from midstream.log import Appender
+from midstream.pipeline.ingest import Ingest
+
+KEY = "wk_0123456789abcdef0123456789abcdef"
+AUTH = (b"authorization", b"Basic " + base64.b64encode(f"{KEY}:".encode()))
+TRACK = {"userId": "u", "event": "e"}
+
+
+class Stored(Appender):
+    """An appender that keeps what it is given, or refuses."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.refuses = False
+
+    def put(self, subject: str, lines: Sequence[bytes]) -> asyncio.Future[None]:
+        future = asyncio.get_running_loop().create_future()
+        if self.refuses:
+            future.set_exception(LogUnavailable("no log"))
+        else:
+            self.lines += lines
+            future.set_result(None)
+        return future
+
+
+class Asking:
+    """Sends requests to an Ingest. What is not for it goes to `rest`, which answers 404."""
+
+    def __init__(self) -> None:
+        hashed = hashlib.sha256(KEY.encode()).hexdigest()
+        self.snapshot = Snapshot.of(1, [Source("src_1", "website", "website", True, frozenset({hashed}))], [])
+        self.events = Stored()
+        self._app = Ingest(lambda: self.snapshot, self.events, Stored()).before(_rest)
+
+    async def __call__(
+        self, path: str, *bodies: bytes, headers: Sequence[tuple[bytes, bytes]] = (AUTH,), method: str = "POST"
+    ) -> tuple[int, Any]:
+        coming: list[Message] = [{"type": "http.request", "body": body, "more_body": True} for body in bodies]
+        coming[-1]["more_body"] = False
+        return await self.answer(path, coming, headers, method)
+
+    async def answer(
+        self, path: str, coming: list[Message], headers: Sequence[tuple[bytes, bytes]] = (AUTH,), method: str = "POST"
+    ) -> tuple[int, Any]:
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return coming.pop(0)
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "method": method, "path": path, "headers": list(headers), "client": ("127.0.0.1", 1)}
+        await self._app(scope, receive, send)
+        return said[0]["status"], json.loads(said[1]["body"] or b"null")
+
+
+async def _rest(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b'"rest"'})
+
+
+@pytest.fixture
+def ask() -> Asking:
+    return Asking()
+
+
+async def test_a_body_may_come_in_pieces(ask: Asking) -> None:
+    body = json.dumps(TRACK).encode()
+    assert await ask("/v1/track", body[:5], b"", body[5:]) == (200, {"success": True})
+    assert json.loads(ask.events.lines[0])["event"] == "e"
+
+
+async def test_a_body_is_refused_before_its_end_once_it_is_too_large(ask: Asking) -> None:
+    coming: list[Message] = [{"type": "http.request", "body": b" " * 20_000, "more_body": True} for _ in range(5)]
+    status, answer = await ask.answer("/v1/track", coming)
+    assert (status, answer["errors"][0]["reason"]) == (400, "bad_request")
+    assert len(coming) == 3
+
+
+async def test_who_leaves_before_the_end_of_the_body_stores_nothing(ask: Asking) -> None:
+    coming: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    assert await ask.answer("/v1/track", coming) == (400, None)
+    assert ask.events.lines == []
+
+
+async def test_of_a_header_given_twice_the_first_counts(ask: Asking) -> None:
+    body = json.dumps(TRACK).encode()
+    wrong = (b"authorization", b"Basic " + base64.b64encode(b"wk_nobody:"))
+    assert (await ask("/v1/track", body, headers=[AUTH, wrong]))[0] == 200
+    assert (await ask("/v1/track", body, headers=[wrong, AUTH]))[0] == 401
+
+
+async def test_a_write_key_that_was_good_is_refused_once_it_is_revoked(ask: Asking) -> None:
+    body = json.dumps(TRACK).encode()
+    assert (await ask("/v1/track", body))[0] == 200
+    ask.snapshot = Snapshot.of(2, [], [])
+    assert (await ask("/v1/track", body))[0] == 401
+
+
+async def test_a_key_in_the_body_counts_only_where_the_header_has_none(ask: Asking) -> None:
+    empty = (b"authorization", b"Basic " + base64.b64encode(b":"))
+    for headers in ((), [empty], [(b"authorization", b"Bearer x")]):
+        for key, status in ((KEY, 200), ("wk_nobody", 401), (None, 401), (KEY, 200)):
+            body = json.dumps({**TRACK, "writeKey": key}).encode()
+            assert (await ask("/v1/track", body, headers=headers))[0] == status
+    body = json.dumps({**TRACK, "writeKey": "wk_nobody"}).encode()
+    assert (await ask("/v1/track", body))[0] == 200
+
+
+async def test_what_the_log_did_not_take_never_gets_a_200(ask: Asking) -> None:
+    ask.events.refuses = True
+    event = json.dumps(TRACK | {"type": "track"})
+    for path, body in (("/v1/t", event), ("/v1/batch", f'{{"batch": [{event}, {{}}]}}')):
+        status, answer = await ask(path, body.encode())
+        assert (status, answer["errors"][0]["reason"]) == (503, "unavailable")
+
+
+async def test_all_but_posts_to_its_own_paths_is_left_to_the_rest(ask: Asking) -> None:
+    for method, path in (("GET", "/v1/track"), ("POST", "/v1/tracks"), ("POST", "/v1/track/"), ("OPTIONS", "/v1/t")):
+        assert await ask(path, b"{}", method=method) == (404, "rest")
