@@ -51,6 +51,30 @@ _THROWN: dict[str, tuple[str, Any]] = {
 }
 
 
+# Where the host lies, and what else its frames would say.
+_FRAMES = """
+  const told = [];
+  Error.prepareStackTrace = (_, frames) => {
+    for (const frame of frames) {
+      try { Object.getPrototypeOf(frame).getFileName = () => "function.js" } catch {}
+      told.push(frame.getScriptNameOrSourceURL(), String(frame), typeof (frame.getFunction() ?? frame.getThis()?.Deno));
+    }
+    return "";
+  };
+"""
+_TOLD = {
+    "frames that are looked at": _FRAMES + "onTrack = () => { void new Error().stack; return { got: told.join() } }",
+    "frames of an object that is no error": _FRAMES
+    + "onTrack = () => { const o = {}; Error.captureStackTrace(o); void o.stack; return { got: told.join() } }",
+    "a stack in V8's own words": "Error.prepareStackTrace = undefined; onTrack = () => ({ got: new Error().stack })",
+    "a stack in V8's own words, by taking away others": "try { delete Error.prepareStackTrace } catch {}; "
+    "onTrack = () => ({ got: new Error().stack })",
+    "a long stack": "Error.stackTraceLimit = Infinity; onTrack = async () => { await null; return { got: new Error().stack } }",
+    "a stack of a failure within the host": "onTrack = async (e) => { try { await structuredClone(() => {}) } "
+    "catch (error) { return { got: String(new Error('x', { cause: error }).stack) } } }",
+}
+_NO_PATH = IsStr(regex=r"(?s)(?!.*(/|host|object)).*function\.js.*")
+_PATH = IsStr(regex=r"(?s).*/unguarded\.js.*")
 _OURS = "what is said is read on our side of the channel"
 _LINE = "Object.defineProperty(made, 'lineno', { value: 'no number' }); Object.defineProperty(made, 'colno', { value: {} });"
 
@@ -66,6 +90,7 @@ def _throws(name: str, value: str, message: str) -> Attempt:
 ATTEMPTS = [
     *(_returns(name, *each) for name, each in _RETURNED.items()),
     *(_throws(name, *each) for name, each in _THROWN.items()),
+    *(Attempt(f"our paths by {name}", code, _NO_PATH, _PATH) for name, code in _TOLD.items()),
     Attempt(
         "a line number of five thousand digits",
         "onTrack = () => { const x = new Error('x'); x.stack = `Error: x\\n    at function.js:${'1'.repeat(5000)}:1`; throw x }",

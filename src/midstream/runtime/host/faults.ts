@@ -1,5 +1,7 @@
 // Errors as data: what was thrown, said in words the author knows.
-import { isPrototypeOf, NativeError, now, slice, stringify, stringOf, wellFormed } from "./primordials.ts";
+import {
+  apply, defineProperty, isPrototypeOf, NativeError, now, slice, stringify, stringOf, uncurry, wellFormed,
+} from "./primordials.ts";
 
 const MESSAGE = 16 * 1024;
 const STACK = 32 * 1024;
@@ -94,18 +96,49 @@ function stackOf(error: Error): string {
   return stack;
 }
 
-/** Show authors, in what they print too, only the frames of their own file: the others are ours and name our paths. */
+/**
+ * Show authors only the frames of their own file, in what they print and where they look at stacks themselves: the
+ * others are ours and name our paths.
+ */
 export function wordStacks(): void {
-  Object.defineProperty(NativeError, "prepareStackTrace", { value: worded, writable: true, configurable: true });
+  let theirs: unknown;
+  const forTheirs = (error: Error, sites: CallSite[]) => apply(theirs as Words, NativeError, [error, authors(sites)]);
+  Object.defineProperty(NativeError, "prepareStackTrace", {
+    get: () => typeof theirs === "function" ? forTheirs : worded,
+    set: (value) => theirs = value,
+    configurable: false,
+  });
 }
 
 interface CallSite {
   getFileName(): string | null;
 }
+type Words = (error: Error, sites: CallSite[]) => unknown;
+
+// Taken from a frame before user code could hold one.
+const fileOf = uncurry(frame().getFileName);
+
+function frame(): CallSite {
+  let found: CallSite | undefined;
+  Object.assign(NativeError, { prepareStackTrace: (_: Error, sites: CallSite[]) => found = sites[0] });
+  void new NativeError().stack;
+  Reflect.deleteProperty(NativeError, "prepareStackTrace");
+  return found!;
+}
+
+function authors(sites: CallSite[]): CallSite[] {
+  const kept: CallSite[] = [];
+  for (let i = 0, count = 0; i < sites.length; i++) {
+    if (fileOf(sites[i]) !== AUTHORS) continue;
+    const value = sites[i];
+    defineProperty(kept, count++, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+  }
+  return kept;
+}
 
 function worded(error: Error, sites: CallSite[]): string {
   let stack = stringOf(error);
-  for (let i = 0; i < sites.length; i++) if (sites[i].getFileName() === AUTHORS) stack += `\n    at ${sites[i]}`;
+  for (let i = 0; i < sites.length; i++) if (fileOf(sites[i]) === AUTHORS) stack += `\n    at ${sites[i]}`;
   return stack;
 }
 
