@@ -25,7 +25,7 @@ async def test_an_attempt_gets_what_the_sandbox_gives_and_its_neighbour_notices_
     pool = make(limits=attempt.limits)
     pool.on_kill = kills.append
     guarded.judge(attempt, await guarded.run(attempt, planted, pool))
-    assert tuple(kills) == attempt.kills
+    assert set(kills) == set(attempt.kills)
     assert planted.callers == 0
 
 

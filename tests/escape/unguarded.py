@@ -19,7 +19,7 @@ from tests.escape.planted import PAGE, VARIABLE, Planted
 _HOST = Path(__file__).with_name("unguarded.js")
 _FLAGS = ("-A", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-check", "--quiet")
 _PATIENCE = 30.0  # seconds for what must end
-_HANGING = 1.0  # seconds after which nobody waits any more for what is to hang
+_HANGING = 0.6  # seconds after which nobody waits any more for what is to hang
 _MOST_MEMORY = 768 << 20  # a worker of Deno alone reserves half of it
 # The sandbox's largest is below: a full heap, all buffers, and what Deno needs itself.
 _MUCH_MEMORY = 320 << 20
@@ -78,8 +78,15 @@ async def run(attempt: Attempt, planted: Planted, folder: Path) -> Unguarded:
     _bound(child.pid)
     said = [{"code": PAGE + attempt.code, "settings": {}}, *planted.batches()]
     child.stdin.write("\n".join(map(json.dumps, said)).encode() + b"\n\n")
-    lines, ended = await _answers(child.stdout, _HANGING if attempt.wins is Harm.HANGS else _PATIENCE)
-    peak = _peak(child.pid)
+    answers = asyncio.create_task(_answers(child.stdout, _HANGING if attempt.wins is Harm.HANGS else _PATIENCE))
+    peak = 0
+    while not answers.done() and peak <= _MUCH_MEMORY:
+        peak = max(peak, _peak(child.pid))
+        await asyncio.wait([answers], timeout=0.02)
+    peak = max(peak, _peak(child.pid))
+    answers.cancel()
+    await asyncio.wait([answers])
+    lines, ended = ([], False) if answers.cancelled() else answers.result()
     with contextlib.suppress(ProcessLookupError):
         if not ended:
             child.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.escape.attempts import chains, direct, frames, poison, strings, values
+from tests.escape.attempts import chains, direct, floods, frames, poison, strings, values
 from tests.escape.attempts.attempt import Attempt
 
 ATTEMPTS: list[Attempt] = [
@@ -12,4 +12,5 @@ ATTEMPTS: list[Attempt] = [
     *poison.ATTEMPTS,
     *frames.ATTEMPTS,
     *values.ATTEMPTS,
+    *floods.ATTEMPTS,
 ]

@@ -48,7 +48,7 @@ class Attempt:
     gets: Any  # from the sandbox: the value of `got`, or an `Ends`
     wins: Any  # where nothing guards: the value of `got`, or a `Harm`
     not_shown: str = ""  # why success cannot be shown where nothing guards
-    kills: tuple[str, ...] = ()  # what becomes of its own process, in order
+    kills: tuple[str, ...] = ()  # what its own processes die of
     loses: str = ""  # why its own other events may end without a result; they are never forged
     limits: Limits = field(default_factory=Limits)
 
