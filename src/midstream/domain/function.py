@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from midstream.domain.outcome import Discarded, Filtered, Outcome, Retrying, Stage
 
 FILTERED_AT_FUNCTION = "Filtered at insert function"
@@ -124,9 +126,8 @@ class Request:
     response_headers: Sequence[tuple[str, str]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """What one event got from one function."""
+class Invocation(msgspec.Struct, frozen=True, gc=False):
+    """What one event got from one function. One is made for every event: a struct costs a fifth of a frozen dataclass."""
 
     ending: Ending
     event: bytes | None = None  # newline-free JSON object, when RETURNED

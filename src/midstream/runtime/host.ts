@@ -251,8 +251,7 @@ function tell(batch: Batch): void {
   for (let i = 0; i < batch.count; i++) times += (i === 0 ? "" : ",") + (batch.slots[i].took * 1000 | 0);
   wire.text(times);
   for (let i = 0; i < batch.count; i++) {
-    wire.text("\n");
-    wire.text(batch.slots[i].line);
+    wire.line(batch.slots[i].line);
   }
   wire.close();
 }

@@ -92,6 +92,13 @@ export function text(value: string): void {
   cursor += encode(value, part(out, cursor));
 }
 
+/** Add a newline and a text, in one encoding: there are as many as there are events. */
+export function line(value: string): void {
+  reserve(value.length * 3 + 1);
+  out[cursor++] = 10;
+  cursor += encode(value, part(out, cursor));
+}
+
 export function bytes(value: Uint8Array): void {
   reserve(value.length);
   setBytes(out, value, cursor);
