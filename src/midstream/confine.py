@@ -69,6 +69,8 @@ def raise_wall(wall: str, walls: list[str], path: int) -> None:
         _landlock(bytes.fromhex(value), [each[5:].partition(":") for each in walls if each.startswith("open=")])
     elif name == "seccomp":
         _seccomp(bytes.fromhex(value), {OWN_PID: os.getpid(), PATH_LOW: path & 0xFFFFFFFF, PATH_HIGH: path >> 32})
+    elif name != "open":  # those are Landlock's
+        sys.exit(f"there is no wall {name}")
 
 
 def _landlock(attributes: bytes, openings: list[tuple[str, str, str]]) -> None:

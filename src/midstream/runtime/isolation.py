@@ -25,6 +25,9 @@ _PATIENCE = 30  # seconds for the trial, on a busy machine
 _CREATE_RULESET, _VERSION = 444, 1  # the system call and its flag, linux/landlock.h
 _EXECUTE, _READ_FILE, _READ_FOLDER = 1 << 0, 1 << 2, 1 << 3
 _OPEN_FILES = 64  # Deno has about 20
+_LIBRARIES = [Path("/lib"), Path("/lib64"), Path("/usr/lib")]  # where they are when the loader does not say
+# Deno reads where its own stack ends before it parses a file, and panics when it cannot. With a warm cache it need not.
+_STACK = Path("/proc/self/maps")
 _TRIAL_BYTES = 1 << 28  # enough for Python, less than what the trial asks for
 # The wall each layer is part of, and what the trial must find stopped behind it.
 _PROOF = {
@@ -63,7 +66,7 @@ def around_deno(layers: Iterable[Layer], deno: str, read: Iterable[Path]) -> lis
         # Only with Landlock: without it Deno writes its cache, and would be killed for it.
         walls += [f"limit={resource.RLIMIT_FSIZE}:0", f"landlock={_attributes(_landlock_version()).hex()}"]
         walls += _openings([Path(deno), *_libraries(deno)], _EXECUTE | _READ_FILE)
-        walls += _openings([*read, Path("/etc/ld.so.cache"), Path("/etc/localtime")], _READ_FILE)
+        walls += _openings([*read, Path("/etc/ld.so.cache"), Path("/etc/localtime"), _STACK], _READ_FILE)
     if "seccomp" in on:
         walls.append(f"seccomp={seccomp.program(platform.machine(), writing='landlock' not in on).hex()}")
     return walls
@@ -72,8 +75,9 @@ def around_deno(layers: Iterable[Layer], deno: str, read: Iterable[Path]) -> lis
 def _libraries(program: str) -> list[Path]:
     """Return a program's shared libraries and its loader, which is asked to list them instead of running it."""
     # Each line has one path: libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f…)
-    listed = _output([program], {"LD_TRACE_LOADED_OBJECTS": "1"}, "list the libraries of Deno")
-    return [Path(word) for word in listed.split() if word.startswith("/")]
+    listed = _output([program, "--version"], {"LD_TRACE_LOADED_OBJECTS": "1"}, "list the libraries of Deno")
+    # musl's loader does not list, and the program says its version.
+    return [Path(word) for word in listed.split() if word.startswith("/")] or _LIBRARIES
 
 
 @cache

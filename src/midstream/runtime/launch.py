@@ -44,12 +44,8 @@ async def prepare(
     layers: Iterable[Layer] = (),
     *,
     program: Path = HOST,
-    read: Iterable[Path] = (),
 ) -> Launch:
-    """Find Deno and warm its cache; start the program within these layers, which let it read what is given.
-
-    Raises RuntimeUnavailable.
-    """
+    """Find Deno and warm its cache; start the program within these layers. Raises RuntimeUnavailable."""
     binary = deno or packaged()
     arguments = [*_flags(limits), str(program)]
     key = f"{await version(binary)}-{_fingerprint(arguments)}"
@@ -59,8 +55,7 @@ async def prepare(
     # The run that fills the cache has to write it, and no user code is in it.
     filling = Launch(confine.command(command, signal=signal.SIGKILL), environment)
     await asyncio.to_thread(_fill, folder, f"warmed-{key}", filling)
-    readable = [program, HOST.with_suffix(""), folder, *read]
-    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, readable)
+    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, [program, HOST.with_suffix(""), folder])
     return Launch(confine.command(command, signal=signal.SIGKILL, walls=walls), environment)
 
 

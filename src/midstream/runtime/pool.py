@@ -22,7 +22,7 @@ from midstream.runtime.fetching import Fetcher
 from midstream.runtime.instance import Instance
 from midstream.runtime.launch import Launch, prepare
 from midstream.runtime.process import Process
-from midstream.runtime.types import STACK, STRIP, Types
+from midstream.runtime.types import STRIP, Types
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Pool:
 
     async def _stripper(self) -> Launch:
         layers = await asyncio.to_thread(isolation.find, self._require)
-        return await prepare(self._limits, self._deno, self._deno_dir, layers, program=STRIP, read=[STACK])
+        return await prepare(self._limits, self._deno, self._deno_dir, layers, program=STRIP)
 
     async def _find_room(self) -> None:
         while True:

@@ -20,8 +20,6 @@ from midstream.runtime.launch import Launch
 log = structlog.get_logger(__name__)
 
 STRIP = Path(__file__).with_name("strip.ts")
-# What Deno's parser has to read of its own process: where its stack ends.
-STACK = Path("/proc/self/maps")
 _PATIENCE = 30  # seconds, on a busy machine
 _REMEMBERED = 256  # codes
 # `TypeScript enum is not supported in strip-only mode at file:///….ts:2:1`

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ FATAL = {"split in two", "become another program"}
 # What one layer stops without any other.
 ALONE = {
     "landlock": {
-        *("read /etc/passwd", "read the data dir", "list /", "list the data dir", "read its own maps"),
+        *("read /etc/passwd", "read the data dir", "list /", "list the data dir", "read the parent's maps"),
         *("write a new file", "write an old file", "write into Deno's cache", "write to /tmp", "make a folder"),
         *("make a link", "rename", "delete", "read the parent's environment", "open the parent's memory"),
-        *("read its own environment", "start a program"),
+        *("read its own environment", "read its own memory", "start a program"),
     },
     "landlock_tcp": {"connect by TCP", "listen on TCP"},
     "landlock_signals": {"signal the parent", "signal a sibling", "signal a sibling's thread"},
@@ -146,6 +147,14 @@ def test_the_walls_stand_without_root_too(attack: Attack, place: Path) -> None:
     assert [name for name, done in went.items() if done] == []
 
 
+@pytest.mark.parametrize("wall", ["landlock=ff", "seccomp=00", "moat"])
+def test_a_wall_that_cannot_be_raised_ends_it_before_the_program_runs(wall: str, tmp_path: Path) -> None:
+    walls(["no_new_privs", "landlock", "seccomp"], launch.packaged())
+    command = confine.command(["/usr/bin/touch", str(tmp_path / "ran")], signal=signal.SIGKILL, walls=[wall])
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, "wall" in ended.stderr, list(tmp_path.iterdir())) == (1, True, [])
+
+
 async def test_an_ordinary_function_works_behind_all_walls(run: Runner) -> None:
     walls(LAYERS, launch.packaged())
     code = """
@@ -186,6 +195,17 @@ async def test_the_process_of_a_function_stands_behind_them(run: Runner) -> None
     assert re.search(r"^Max open files +64 +64 ", limits, re.MULTILINE)
     assert re.search(r"^Max file size +0 +0 ", limits, re.MULTILINE)
     assert not re.search(r"^Max data size +unlimited", limits, re.MULTILINE)
+
+
+async def test_a_function_starts_although_the_cache_is_gone(run: Runner, tmp_path: Path) -> None:
+    """Deno then has to compile the host behind the walls, and can keep nothing of it."""
+    walls(LAYERS, launch.packaged())
+    await run("onTrack = e => e")
+    prepared = run.pool._launch
+    assert prepared is not None
+    run.pool._launch = replace(prepared, environment=prepared.environment | {"DENO_DIR": str(tmp_path / "none")})
+    assert await run.value("1 + 1") == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_what_functions_do_leaves_no_trace_in_the_cache(run: Runner, deno_dir: Path) -> None:
