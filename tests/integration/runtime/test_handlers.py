@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
 import pytest
 
 from midstream.domain.function import Ending, Limits
-from tests.integration.runtime.conftest import Runner, event
+from tests.integration.runtime.conftest import LIMITS, Runner, event
 
 Make = Callable[..., Runner]
 
@@ -188,6 +189,23 @@ async def test_each_invocation_says_how_long_it_took(run: Runner) -> None:
     slow, quick = await run(code, event(slow=True), event())
     assert slow.duration_ms >= 49
     assert quick.duration_ms < slow.duration_ms
+
+
+async def test_an_answer_that_ends_beside_a_turn_of_the_event_loop_goes_out_at_once(run: Runner) -> None:
+    # After a pause the host lets the event loop turn. One in five or so of these digests ends in the same moment.
+    code = """
+      const data = new Uint8Array(65536)
+      async function onTrack(event) {
+        await crypto.subtle.digest('SHA-256', data)
+        for (let i = 0; i < 5; i++) await null
+        return event
+      }"""
+    await run(code)
+    for _ in range(60):
+        await asyncio.sleep(0.03)
+        async with asyncio.timeout(LIMITS.timeout):
+            (one,) = await run(code)
+        assert one.ending is Ending.RETURNED
 
 
 async def test_half_an_emoji_becomes_a_replacement_character_instead_of_json_nobody_takes(run: Runner) -> None:

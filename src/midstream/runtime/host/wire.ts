@@ -145,8 +145,8 @@ export async function listen(receive: Receive, busy: () => boolean): Promise<voi
     // Handlers that await only what is there already end within a few turns. Then nothing is in flight, and the
     // synchronous read below saves a thread hop and freezes the process until there is work.
     for (let again = 0; again < 6 && busy(); again++) await null;
-    flush();
     if (now() - lastTurn >= TURN_MS && !yielding) await (turning = turn());
+    flush(); // last: what ended beside that turn would else wait, unsent, for the next frame to come in
     const space = part(buffer, filled) as Uint8Array<ArrayBuffer>;
     const count = busy() ? await readAsync(space) : readSync(space);
     if (count === null || count === 0) return;
