@@ -180,6 +180,14 @@ def test_every_block_of_data_parses(page: Path) -> None:
         compile(block, page.name, "exec")
 
 
+@page
+def test_every_case_that_is_shown_is_one(page: Path) -> None:
+    for block in blocks(page.read_text("utf-8"), "json"):
+        content = json.loads(block)
+        if "expected" in content:
+            case_of(content, page.name)
+
+
 def test_every_destination_in_the_readme_has_settings_that_hold() -> None:
     tables = [tomllib.loads(block) for block in blocks(README, "toml")]
     sections = [DestinationSection.model_validate(it) for table in tables for it in table["destination"].values()]
