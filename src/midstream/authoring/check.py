@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 
 import msgspec
 
@@ -16,13 +17,14 @@ from midstream.authoring.diagnosis import Diagnosis, at, at_offset
 from midstream.authoring.preview import Workbench
 from midstream.authoring.settings_used import unknown_settings
 from midstream.authoring.types import Depth, type_faults
-from midstream.authoring.words import place_of
+from midstream.authoring.words import blanked, place_of
 from midstream.domain.event import TYPES
 from midstream.domain.function import ErrorInfo
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.domain.settings import Definition
 from midstream.runtime.stubs import stubs_named
 
+_MOST = 100  # of one kind: nobody reads more, and code from outside may have any number
 _ON_BATCH = "onBatch"
 _ON_DELETE = "onDelete"
 _LIKE_A_HANDLER = re.compile(
@@ -60,7 +62,7 @@ async def check(
         return Checked((), (_unloadable(code, loaded.error),))
     found = [*_handler_faults(loaded.handlers), *_misnamed(code, loaded.handlers)]
     if schema is not None:
-        found += unknown_settings(code, schema)
+        found += islice(unknown_settings(code, schema), _MOST)
     found += _absent_globals(code)
     if types != "none":
         found += await type_faults(code, bench.deno, depth=types, typescript=typescript)
@@ -90,7 +92,7 @@ def _handler_faults(handlers: Sequence[str]) -> Iterator[Diagnosis]:
 def _misnamed(code: str, handlers: Sequence[str]) -> Iterator[Diagnosis]:
     """Yield a diagnosis for each top-level function that is nearly called like a handler, which is not there."""
     missing = [name for name in (*_HANDLERS, _ON_BATCH) if name not in handlers]
-    for found in _LIKE_A_HANDLER.finditer(code):
+    for found in islice(_LIKE_A_HANDLER.finditer(blanked(code)), _MOST):
         name = found["declared"] or found["assigned"]
         close = get_close_matches(name, missing, n=1, cutoff=_ALIKE)
         if close and name not in _HANDLERS:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from midstream.authoring.diagnosis import Diagnosis, at_offset
-from midstream.authoring.words import NO_CODE
+from midstream.authoring.words import blanked
 from midstream.domain.settings import Definition
 from midstream.domain.written import nearest
 
@@ -19,6 +19,7 @@ _PARAMETER = re.compile(
     r"\bon(?:Track|Identify|Page|Screen|Group|Alias|Delete|Batch)\s*(?:=\s*)?(?:async\s*)?(?:function\b\s*[\w$]*\s*)?"
     rf"\(\s*[\w$]+\s*,\s*({_NAME})"
 )
+_KEY = re.compile(r"\s*([\"'])(?P<key>[^\"'\\\n]*)\1\s*\]")
 # Every object has these.
 _INHERITED = frozenset(
     {"constructor", "hasOwnProperty", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
@@ -35,22 +36,24 @@ def unknown_settings(code: str, schema: Sequence[Definition]) -> Iterator[Diagno
 
 
 def _used(code: str) -> Iterator[tuple[str, int]]:
-    names = {"settings", *_PARAMETER.findall(code)}
+    seen = blanked(code)
+    names = {"settings", *_PARAMETER.findall(seen)}
     # A variable of that name may hold anything.
-    own = [name for name in sorted(names) if not re.search(rf"\b(?:const|let|var)\s+{re.escape(name)}\b", code)]
+    own = [name for name in sorted(names) if not re.search(rf"\b(?:const|let|var)\s+{re.escape(name)}\b", seen)]
     if not own:
         return
     called = rf"(?<![\w$.])(?:{'|'.join(map(re.escape, own))})"
     pattern = (
-        rf"{NO_CODE}|{called}\s*\??\.\s*(?P<property>{_NAME})"
-        rf"|{called}\s*(?:\?\.\s*)?\[\s*[\"'](?P<key>[^\"'\\\n]*)[\"']\s*\]"
+        rf"{called}\s*\??\.\s*(?P<property>{_NAME})|{called}\s*(?:\?\.\s*)?(?P<opened>\[)"
         rf"|\{{(?P<taken>[^{{}}]*)\}}\s*=\s*{called}(?!\s*[\w$.\[?(])"
     )
-    for found in re.finditer(pattern, code, re.DOTALL):
-        for group in ("property", "key"):
-            if found[group] is not None:
-                yield found[group], found.start(group)
-        if found["taken"] is not None:
+    for found in re.finditer(pattern, seen):
+        if found["property"]:
+            yield found["property"], found.start("property")
+        elif found["opened"]:
+            if key := _KEY.match(code, found.end()):
+                yield key["key"], key.start("key")
+        else:
             yield from _taken(found["taken"], found.start("taken"))
 
 

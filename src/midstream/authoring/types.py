@@ -13,6 +13,7 @@ import re
 import signal
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ _BLANK = "ˍ"  # a letter to JavaScript
 _FAULT = re.compile(r"^TS(\d+) \[\w+\]: (.*)\n(?:.*\n)*?    at (\S+):(\d+):(\d+)$", re.MULTILINE)
 _PATIENCE = 30.0  # seconds; on an idle machine it takes one, and 140 MB
 _MEMORY_MB = 512
+_MOST = 100  # faults of one code: nobody reads more
 _CLEAN, _FAULTY = 0, 1  # exit codes of a check that came to its end
 _OPTIONS = {
     "checkJs": True,
@@ -66,7 +68,7 @@ async def type_faults(code: str, deno: str | None, *, depth: Depth, typescript: 
     if said is None:
         limit = f"{_PATIENCE:g} s and {_MEMORY_MB} MB"
         return [Diagnosis("warning", "unchecked_types", f"the types are too much to be checked within {limit}")]
-    return list(_faults(code, said, file.name, depth))
+    return list(islice(_faults(code, said, file.name, depth), _MOST))
 
 
 def _stubs() -> str:

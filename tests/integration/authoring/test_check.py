@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from midstream.authoring.check import Checked, check
-from midstream.authoring.preview import Workbench
+from midstream.authoring.mocked import Mocked
+from midstream.authoring.preview import Trial, Workbench, preview
 from midstream.authoring.types import Depth
+from midstream.runtime.libraries import LIBRARIES
 
 ALL = "\n".join(
     f"function on{name}(event) {{ return event }}"
@@ -121,6 +123,14 @@ async def test_a_global_that_is_not_here_is_told_once_with_what_to_do_instead() 
     assert (stripe.severity, stripe.code, stripe.line, stripe.column) == ("warning", "absent_global", 2, 25)
     assert stripe.message.startswith("stripe is not part of midstream: call its HTTP API with fetch")
     assert aws.line == 3
+
+
+async def test_the_types_know_every_global_there_is() -> None:
+    listing = "onTrack = () => ({ names: Object.getOwnPropertyNames(globalThis) }) // console fetch cache crypto"
+    shown = await preview(Trial(listing, [{"type": "track"}]), Mocked([]).send, Workbench())
+    names = {*shown.results[0]["event"]["names"], *(library.name for library in LIBRARIES)}
+    assert len(names) > 100
+    assert "unknown_name" not in await codes(f"onTrack = () => [{', '.join(sorted(names))}]", "names")
 
 
 async def test_annotated_code_is_checked_as_a_whole_when_asked() -> None:

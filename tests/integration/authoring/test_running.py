@@ -189,6 +189,12 @@ async def test_several_events_are_one_call_of_on_batch_and_one_is_its_own_handle
     assert alone.passed, alone.differences
 
 
+async def test_a_function_in_typescript_is_held_to_its_cases_too() -> None:
+    code = "async function onTrack(event: SegmentTrackEvent): Promise<object> { return { ...event, typed: true as boolean } }"
+    verdict = await run({"event": track("x"), "expected": {"event": track("x", typed=True)}}, code)
+    assert verdict.passed, verdict.differences
+
+
 @pytest.mark.parametrize("odd", [{"type": 5}, {"type": "track", "messageId": 5, "receivedAt": 5}])
 async def test_a_preview_takes_events_that_nothing_else_would(odd: dict[str, Any]) -> None:
     code = "onBatch = (events) => events; onTrack = (e) => e"
