@@ -99,6 +99,9 @@ class Appender:
 
 def _bodies(lines: Sequence[bytes]) -> list[bytes]:
     """Pack lines into messages under the caps; a single longer line travels alone."""
+    whole = b"\n".join(lines)
+    if len(lines) <= MESSAGE_LINES and len(whole) <= MESSAGE_BYTES:
+        return [whole]
     bodies: list[list[bytes]] = [[]]
     size = 0
     for line in lines:

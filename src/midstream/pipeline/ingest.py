@@ -158,11 +158,17 @@ class Ingest:
         # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
         # a loss.
         await self._events.put(f"events.{source.id}", [each.raw for each in accepted])
-        for type_, count in Counter(each.type for each in accepted).items():
-            counter = self._received.get((source.id, type_))
-            if counter is None:
-                counter = self._received[source.id, type_] = telemetry.events_received.labels(source.id, type_)
-            counter.inc(count)
+        if len(accepted) == 1:
+            self._count(source, accepted[0].type, 1)
+        else:
+            for type_, count in Counter(each.type for each in accepted).items():
+                self._count(source, type_, count)
+
+    def _count(self, source: Source, type_: str, count: int) -> None:
+        counter = self._received.get((source.id, type_))
+        if counter is None:
+            counter = self._received[source.id, type_] = telemetry.events_received.labels(source.id, type_)
+        counter.inc(count)
 
     def _note(self, source: Source, bad: Sequence[tuple[bytes, Rejection]]) -> None:
         """Count what was refused and keep a sample of each reason. Not waited for: the sender is told anyway."""
