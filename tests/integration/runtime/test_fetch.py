@@ -138,6 +138,22 @@ async def test_an_aborted_fetch_rejects_and_is_given_up_outside(make: Make) -> N
         await given_up.wait()
 
 
+async def test_a_result_leaves_at_once_however_many_steps_lie_between_it_and_an_answer(make: Make) -> None:
+    async def network(outbound: Outbound) -> Exchange:
+        await asyncio.sleep(0.04)  # more than the host lets pass between two turns of its event loop
+        return Answer(200, "OK", [], b"", outbound.url, 1.0)
+
+    run = make(network, limits=Limits(timeout=30))
+    code = """onTrack = async (e) => {
+      await fetch('https://h.test/');
+      for (let step = 0; step < e.steps; step++) await null;
+      return e }"""
+    async with asyncio.timeout(20):
+        for steps in range(20):
+            (one,) = await run(code, event(steps=steps))
+            assert one.ending is Ending.RETURNED
+
+
 async def test_no_more_than_the_limit_are_under_way_at_once(make: Make) -> None:
     now, most = 0, 0
 
