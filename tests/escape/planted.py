@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,7 +41,9 @@ async def planting(folder: Path) -> AsyncIterator[Planted]:
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         planted.callers += 1
-        writer.write(_HTTP.encode())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(_HTTP.encode())
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)

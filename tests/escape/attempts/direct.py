@@ -6,6 +6,7 @@ from tests.escape.attempts.attempt import LOOT, Attempt, Harm, gone, tried
 
 _TCP = """(async () => {
   const socket = await Deno.connect({ hostname: "127.0.0.1", port: e.port });
+  await socket.write(new TextEncoder().encode("GET / HTTP/1.1\\r\\n\\r\\n"));
   return new TextDecoder().decode(new Uint8Array(await new Response(socket.readable).arrayBuffer()));
 })()"""
 _EVENT_SOURCE = """new Promise((done) => {
@@ -20,6 +21,7 @@ _WORKER = """new Promise((done) => {
 })"""
 _SOCKET = """new Promise((done) => {
   const socket = process.getBuiltinModule("node:net").connect(e.port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\\r\\n\\r\\n");
   socket.on("data", (data) => done(String(data)));
 })"""
 # (module (func (export "f") (result i32) i32.const 42))
