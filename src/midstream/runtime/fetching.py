@@ -29,6 +29,7 @@ _CAPTURED_HEADERS = 64
 _CAPTURED_HEADER_BYTES = 1024
 # Waiting requests are in our memory, not in the process's: so many responses' worth of it may be used.
 _WAITING_RESPONSES = 8
+_WAITING = 1000  # host/fetch.ts lets no more wait
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +102,8 @@ class Broker:
         wish, body = protocol.wish(payload)
         if id_ in self._tasks:
             raise protocol.ProtocolError("expected a new id for a fetch, got one in use")
+        if len(self._tasks) >= _WAITING:
+            raise protocol.ProtocolError(f"expected at most {_WAITING} fetches to wait")
         asked = Asked(self._outbound(wish, body), asyncio.get_running_loop().time())
         task = asyncio.create_task(self._serve(id_, asked, wish.redirect, when_done))
         self._tasks[id_] = task

@@ -22,6 +22,8 @@ from midstream.runtime.stubs import stubs_for
 MAX_FRAME = 64 * 1024 * 1024
 _HEADER = struct.Struct("<IBI")
 _LENGTH = struct.Struct("<I")
+_END_OF_TIME = 253_402_300_800_000  # milliseconds of the year 10000, which datetime does not know
+_LONGEST = 2**53  # microseconds, and the last number a JavaScript host counts to
 _BODY_OFFSET = 5  # kind and id are counted in the length
 _FIRST_BUFFER = 256 * 1024
 
@@ -174,7 +176,7 @@ _STRING = msgspec.json.Decoder(str)
 def _decoded(decoder: msgspec.json.Decoder[_T], payload: bytes, what: str) -> _T:
     try:
         return decoder.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors, as is what is not UTF-8
         raise ProtocolError(f"expected {what} as JSON, got something else: {error}") from error
 
 
@@ -185,7 +187,10 @@ def ready(payload: bytes) -> Ready:
 
 def said(payload: bytes) -> Said:
     """Read the payload of LOG."""
-    return _decoded(_SAID, payload, "a console line")
+    line = _decoded(_SAID, payload, "a console line")
+    if not 0 <= line.at < _END_OF_TIME:
+        raise ProtocolError("expected a console line of our time")
+    return line
 
 
 def wish(payload: bytes) -> tuple[Wish, bytes | None]:
@@ -212,6 +217,8 @@ def lines(payload: bytes, count: int) -> tuple[list[bytes], list[int]]:
         times = [int(time) for time in found.pop(0).split(b",")]
     except ValueError as error:
         raise ProtocolError("expected the events' times as numbers") from error
+    if min(times) < 0 or max(times) >= _LONGEST:
+        raise ProtocolError("expected times of events that can be")
     if not len(found) == len(times) == count:
         raise ProtocolError(f"expected {count} lines and times, got {len(found)} and {len(times)}")
     return found, times
