@@ -125,6 +125,14 @@ async def test_an_answer_nobody_waits_for_is_sent_to_nobody(lying: Callable[...,
     assert (one.ending, one.event) == (Ending.RETURNED, b'{"n":1}')
 
 
+@pytest.mark.parametrize("sign", [Kind.PROGRESS, Kind.ALIVE, Kind.LOG])
+async def test_endless_signs_of_life_end(sign: Kind, lying: Callable[..., Pool], make: Make) -> None:
+    says = [_log()] if sign is Kind.LOG else [(sign, "batch", b"")]
+    async with asyncio.timeout(60):
+        one = await _ask(lying(says, loop=True, limits=Limits(timeout=0.5)), make())
+    assert one.ending is Ending.TIMEOUT
+
+
 async def test_headers_of_a_request_are_the_ones_it_names(lying: Callable[..., Pool], make: Make) -> None:
     """One without a colon is a name without a value; nothing is read beyond its line."""
     done = (Kind.DONE, "batch", GOOD)

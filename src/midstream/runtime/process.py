@@ -72,6 +72,7 @@ class Process:
         self._burial: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_sign = 0.0
+        self._until = 0.0  # when all events under way have had all their time, one after another
         self._was_held_up = False
         self.handlers: tuple[str, ...] = ()
         self.fault: ErrorInfo | None = None
@@ -119,6 +120,7 @@ class Process:
             return result
         if not self._batches:
             self._last_sign = now
+        self._until = max(self._until, now) + len(events) * (self._limits.timeout + GRACE)
         for other in self._batches.values():
             other.shared = True
         self._batches[id_] = batch
@@ -257,10 +259,12 @@ class Process:
         if now > due + GRACE and not self._was_held_up:
             # It was us who slept, and the signs may wait unread: read first, judge then.
             self._was_held_up = True
+            self._until += now - due
             self._watch_at(now + GRACE)
             return
         self._was_held_up = False
-        deadline = self._last_sign + self._limits.timeout + GRACE
+        # Signs of life are good for one invocation each, whoever makes them: they do not outlast the events.
+        deadline = min(self._last_sign, self._until) + self._limits.timeout + GRACE
         if now >= deadline:
             self._end("timeout")
             return
