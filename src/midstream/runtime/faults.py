@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from midstream.domain.function import ErrorInfo
@@ -43,10 +43,6 @@ class Words:
             line, column = int(frames[0][1]), int(frames[0][2])
         name, message = self.redactor.text(fault.name), self.redactor.text(fault.message)
         return ErrorInfo(name, message, line, column, self._stack(fault), self._source(line))
-
-    def placed(self, error: ErrorInfo) -> ErrorInfo:
-        """Return an error whose place is known with the line it is in."""
-        return replace(error, source=self._source(error.line))
 
     def _stack(self, fault: Fault) -> str | None:
         """Return the frames in the author's file, and below them what caused the error."""

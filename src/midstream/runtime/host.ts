@@ -50,7 +50,7 @@ async function load(message: Load, bundles: Uint8Array): Promise<void> {
   boundEvents(message.event_bytes);
   follow(message.code);
   await furnishFor(message, bundles);
-  const compiled = compile(message.code);
+  const compiled = await compile(message.code);
   let error = compiled.fault ?? "null";
   let names = "";
   try {

@@ -37,17 +37,10 @@ class Launch:
     environment: dict[str, str]
 
 
-async def prepare(
-    limits: Limits,
-    deno: str | None,
-    deno_dir: Path | None,
-    layers: Iterable[Layer] = (),
-    *,
-    program: Path = HOST,
-) -> Launch:
-    """Find Deno and warm its cache; start the program within these layers. Raises RuntimeUnavailable."""
+async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None, layers: Iterable[Layer] = ()) -> Launch:
+    """Find Deno and warm its cache; start it within these layers. Raises RuntimeUnavailable."""
     binary = deno or packaged()
-    arguments = [*_flags(limits), str(program)]
+    arguments = [*_flags(limits), str(HOST)]
     key = f"{await version(binary)}-{_fingerprint(arguments)}"
     folder = deno_dir or cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
@@ -55,7 +48,7 @@ async def prepare(
     # The run that fills the cache has to write it, and no user code is in it.
     filling = Launch(confine.command(command, signal=signal.SIGKILL), environment)
     await asyncio.to_thread(_fill, folder, f"warmed-{key}", filling)
-    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, [program, HOST.with_suffix(""), folder])
+    walls = await asyncio.to_thread(isolation.around_deno, layers, binary, [HOST, HOST.with_suffix(""), folder])
     return Launch(confine.command(command, signal=signal.SIGKILL, walls=walls), environment)
 
 
@@ -127,7 +120,7 @@ def _temporary() -> Path:
 def _fingerprint(arguments: list[str]) -> str:
     """Hash all that the compiled code depends on: the host's files, and the flags, by which V8 keys its cache."""
     digest = hashlib.sha256("\0".join(arguments).encode())
-    for file in sorted([*HOST.parent.glob("*.ts"), *HOST.with_suffix("").glob("*.ts")]):
+    for file in sorted([HOST, *HOST.with_suffix("").glob("*.ts")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

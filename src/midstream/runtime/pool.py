@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
-from midstream.domain.redact import Redactor
 from midstream.errors import RuntimeUnavailable
 from midstream.runtime import isolation
 from midstream.runtime.batch import unloadable
-from midstream.runtime.faults import Cause, Words
+from midstream.runtime.faults import Cause
 from midstream.runtime.fetching import Fetcher
 from midstream.runtime.instance import Instance
 from midstream.runtime.launch import Launch, prepare
 from midstream.runtime.process import Process
-from midstream.runtime.types import STRIP, Types
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,6 @@ class Pool:
         self._changed = asyncio.Event()
         self._preparing = asyncio.Lock()
         self._launch: Launch | None = None
-        self._types = Types(self._stripper)
         self._closed = False
 
     async def invoke(self, spec: FunctionSpec, events: Sequence[bytes]) -> list[Invocation]:
@@ -131,26 +128,11 @@ class Pool:
         return ErrorInfo("RangeError", f"the code has more than {most} bytes")
 
     async def _start(self, spec: FunctionSpec) -> Process:
-        plain = self._types.plain(spec.code)
-        process = await self._started(spec, plain)
-        if process.fault is None or process.fault.name != "SyntaxError" or plain != spec.code:
-            return process
-        match await self._types.strip(spec.code):
-            case str() as plain if plain != spec.code:
-                await process.stop()
-                with_types, process = process, await self._started(spec, plain)
-                if process.fault is not None and process.fault.name == "SyntaxError":
-                    process.fault = with_types.fault  # it was meant as it was written
-            case ErrorInfo() as fault:
-                process.fault = Words(spec.code, Redactor(spec.secrets)).placed(fault)
-        return process
-
-    async def _started(self, spec: FunctionSpec, plain: str) -> Process:
         launch = await self._prepared()
         await self._find_room()
         self._alive += 1
         try:
-            process = await Process.start(launch, spec, self._limits, self._fetch, self._killed, plain=plain)
+            process = await Process.start(launch, spec, self._limits, self._fetch, self._killed)
         except BaseException:
             self._freed()
             raise
@@ -163,10 +145,6 @@ class Pool:
                 layers = await asyncio.to_thread(isolation.find, self._require)
                 self._launch = await prepare(self._limits, self._deno, self._deno_dir, layers)
             return self._launch
-
-    async def _stripper(self) -> Launch:
-        layers = await asyncio.to_thread(isolation.find, self._require)
-        return await prepare(self._limits, self._deno, self._deno_dir, layers, program=STRIP)
 
     async def _find_room(self) -> None:
         while True:

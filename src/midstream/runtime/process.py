@@ -79,16 +79,13 @@ class Process:
 
     @classmethod
     async def start(
-        cls, launch: Launch, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath, *, plain: str
+        cls, launch: Launch, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath
     ) -> Process:
-        """Start a process and load the code, of which `plain` is what runs. What is wrong with the code is in `fault`.
-
-        Raises RuntimeUnavailable.
-        """
+        """Start a process and load the code. What is wrong with the code is in `fault`. Raises RuntimeUnavailable."""
         process = cls(spec, limits, fetch, on_death)
         try:
             await process._spawn(launch)
-            await process._load(spec, plain)
+            await process._load(spec)
         except BaseException:
             await process.stop()
             raise
@@ -163,10 +160,10 @@ class Process:
                 f"expected Deno to come up within {_PATIENCE} s, and it did not: {self._last_words()}"
             )
 
-    async def _load(self, spec: FunctionSpec, plain: str) -> None:
+    async def _load(self, spec: FunctionSpec) -> None:
         if sys.platform == "linux" and self.pid is not None:
             _bound_memory(self.pid, self._limits.memory_mb)
-        self._channel.send(Kind.LOAD, 0, protocol.load(plain, self._seals.covered(spec.settings), self._limits))
+        self._channel.send(Kind.LOAD, 0, protocol.load(spec.code, self._seals.covered(spec.settings), self._limits))
         if not await self._within(self._ready, self._limits.timeout + GRACE):
             self.fault = self._unloaded()
             await self.stop()

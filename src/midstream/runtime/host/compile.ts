@@ -1,4 +1,4 @@
-// From the author's text to its handlers: compiled, run once, and looked through.
+// From the author's text to its handlers: compiled, its types stripped if it has any, run once, and looked through.
 import vm from "node:vm";
 import { AUTHORS, faultOf } from "./faults.ts";
 import { create, NativeError, uncurry } from "./primordials.ts";
@@ -20,6 +20,9 @@ const report = reportError;
 const found = NAMES.map((type) => [type, handlerName(type)])
   .map(([type, name]) => `${type}: typeof ${name} === "function" ? ${name} : undefined`);
 const FIND = new Script(`({__proto__: null, ${found.join(", ")}})`, { filename: "host" });
+// `TypeScript enum is not supported in strip-only mode at file:///….ts:2:1`
+const PLACE = /^(?:SyntaxError: )?(.*) at file:\/\/\/\S+?:(\d+):(\d+)$/s;
+
 /** Where the last uncaught error was: a syntax error tells its place in no other way. */
 export const place = { __proto__: null, line: 0, column: 0 };
 
@@ -29,8 +32,25 @@ export interface Compiled {
   fault?: string;
 }
 
-/** Compile the author's code. A syntax error knows its place only while no stack frame hides it. */
-export function compile(code: string): Compiled {
+/** Compile the author's code. What does not compile as JavaScript is tried as TypeScript, without its types. */
+export async function compile(code: string): Promise<Compiled> {
+  const asWritten = attempt(code);
+  if (asWritten.script !== undefined) return asWritten;
+  const { stripTypeScriptTypes } = await import("node:module");
+  try {
+    const stripped = attempt(stripTypeScriptTypes(code));
+    // Types become blanks, so places are the author's own. What fails even so was meant as it was written.
+    return stripped.script !== undefined ? stripped : asWritten;
+  } catch (error) {
+    const unsupported = PLACE.exec(String((error as Error).message));
+    if (unsupported === null) return asWritten; // not TypeScript either
+    const [, message, line, column] = unsupported;
+    return { fault: faultOf(new SyntaxError(message), Number(line), Number(column)) };
+  }
+}
+
+/** A syntax error knows its place only while no stack frame hides it. */
+function attempt(code: string): Compiled {
   const frames = NativeError.stackTraceLimit;
   NativeError.stackTraceLimit = 0;
   try {

@@ -148,9 +148,7 @@ export async function listen(receive: Receive, busy: () => boolean): Promise<voi
     if (now() - lastTurn >= TURN_MS && !yielding) await (turning = turn());
     flush(); // last: what ended beside that turn would else wait, unsent, for the next frame to come in
     const space = part(buffer, filled) as Uint8Array<ArrayBuffer>;
-    const idle = !busy();
-    if (idle) flush(); // during the turn the last handler may have ended, and nothing else runs while we read
-    const count = idle ? readSync(space) : await readAsync(space);
+    const count = busy() ? await readAsync(space) : readSync(space);
     if (count === null || count === 0) return;
     filled += count;
     while (filled - start >= 4) {
