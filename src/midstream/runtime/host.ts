@@ -73,7 +73,7 @@ async function furnishFor(message: Load, bundles: Uint8Array): Promise<void> {
   // Packages speak, too: moment of dates it has to guess at.
   const format = names("console") || message.packages.length > 0 ? (await import("node:util")).format : () => "";
   furnish();
-  widen();
+  widen(message.code);
   wordStacks();
   if (cryptography !== undefined) provide("crypto", cryptography);
   provide("console", makeConsole(format, message.log_lines, message.log_line_bytes));

@@ -25,8 +25,6 @@ type Listener = (response: unknown) => void;
 
 const NativeURL = URL;
 const NativeAbortController = AbortController;
-const bytesOf = Buffer.from;
-const concatenated = Buffer.concat;
 const startTimer = setTimeout;
 const stopTimer = clearTimeout;
 const CHUNK = 64 * 1024;
@@ -71,7 +69,11 @@ function answers(Readable: typeof Streams.Readable) {
 }
 
 /** Make the class of requests: streams that are sent when they end. */
-function requests(Writable: typeof Streams.Writable, IncomingMessage: ReturnType<typeof answers>) {
+function requests(
+  Writable: typeof Streams.Writable,
+  Bytes: typeof Buffer,
+  IncomingMessage: ReturnType<typeof answers>,
+) {
   return class ClientRequest extends Writable {
     readonly method: string;
     readonly path: string;
@@ -99,7 +101,7 @@ function requests(Writable: typeof Streams.Writable, IncomingMessage: ReturnType
       this.url = placeOf(this.protocol, this.host, options.port, this.path, expected);
       for (const [name, value] of pairsOf(options.headers)) if (value !== undefined) this.setHeader(name, value);
       if (options.auth && !this.hasHeader("authorization")) {
-        this.setHeader("Authorization", `Basic ${bytesOf(options.auth).toString("base64")}`);
+        this.setHeader("Authorization", `Basic ${Bytes.from(options.auth).toString("base64")}`);
       }
       if (listener) this.once("response", listener);
       if (options.timeout) this.setTimeout(options.timeout);
@@ -167,7 +169,7 @@ function requests(Writable: typeof Streams.Writable, IncomingMessage: ReturnType
     }
 
     private async send(): Promise<void> {
-      const body = concatenated(this.chunks);
+      const body = Bytes.concat(this.chunks);
       const headers: [string, string][] = [];
       for (const [name, value] of this.fields.values()) {
         for (const each of typeof value === "string" ? [value] : value) headers.push([name, each]);
@@ -236,9 +238,12 @@ function optionsOf(place: string | URL | Options, more: Options | undefined): Op
 type Requested = [place: string | URL | Options, options?: Options | Listener, listener?: Listener];
 
 /** Node's `https`, and `http` for packages that ask for it beside; functions have no global of that name. */
-export function overFetch({ Readable, Writable }: typeof Streams): { https: object; http: object } {
+export function overFetch(
+  { Readable, Writable }: typeof Streams,
+  Bytes: typeof Buffer,
+): { https: object; http: object } {
   const IncomingMessage = answers(Readable);
-  const ClientRequest = requests(Writable, IncomingMessage);
+  const ClientRequest = requests(Writable, Bytes, IncomingMessage);
   const over = (protocol: string) => {
     const request = (...[place, options, listener]: Requested) => {
       const more = typeof options === "function" ? undefined : options;

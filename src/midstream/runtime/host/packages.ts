@@ -28,8 +28,8 @@ const IMPORTS: Record<string, (cryptography: object | undefined) => unknown> = {
   buffer: async () => ({ Buffer: (await import("node:buffer")).Buffer }),
   crypto: (cryptography) => cryptography,
   events: async () => (await import("node:events")).default,
-  http: async () => overFetch(await import("node:stream")).http,
-  https: async () => overFetch(await import("node:stream")).https,
+  http: async () => (await overNode()).http,
+  https: async () => (await overNode()).https,
   querystring: async () => {
     const { parse, stringify, escape, unescape } = (await import("node:querystring")).default;
     return { parse, stringify, escape, unescape };
@@ -43,6 +43,10 @@ const IMPORTS: Record<string, (cryptography: object | undefined) => unknown> = {
   },
   zlib: async () => offered((await import("node:zlib")).default as unknown as Record<string, unknown>),
 };
+
+async function overNode(): Promise<{ https: object; http: object }> {
+  return overFetch(await import("node:stream"), (await import("node:buffer")).Buffer);
+}
 
 /** Load what the packages need, before user code could watch that. Returns how to put their globals in place. */
 export async function gather(packages: Package[], bundles: Uint8Array, crypto?: object): Promise<() => void> {
