@@ -103,6 +103,7 @@ function requests(
       if (options.auth && !this.hasHeader("authorization")) {
         this.setHeader("Authorization", `Basic ${Bytes.from(options.auth).toString("base64")}`);
       }
+      this.once("finish", () => this.send().catch((error) => this.destroy(worded(error))));
       if (listener) this.once("response", listener);
       if (options.timeout) this.setTimeout(options.timeout);
       options.signal?.addEventListener("abort", () => this.destroy(aborted()));
@@ -153,11 +154,6 @@ function requests(
 
     override _write(chunk: Uint8Array, _: string, done: () => void): void {
       this.chunks.push(chunk);
-      done();
-    }
-
-    override _final(done: () => void): void {
-      this.send().catch((error) => this.destroy(worded(error)));
       done();
     }
 
