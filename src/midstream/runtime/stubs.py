@@ -48,7 +48,7 @@ _INSTEAD = {
     "aws4.aws4": _AWS,
     "sentrylib.sentry": "send an envelope with fetch (https://<host>/api/<project>/envelope/)",
 }
-STUBS = {path: f"{path} is not part of midstream: {hint}" for path, hint in _INSTEAD.items()}
+STUBS = {path: f"{path} is not part of midstream: {hint}, see docs/functions.md" for path, hint in _INSTEAD.items()}
 
 
 def stubs_for(code: str) -> Mapping[str, str]:

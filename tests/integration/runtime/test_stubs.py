@@ -10,7 +10,9 @@ from midstream.domain.function import Ending
 from midstream.runtime.stubs import STUBS
 from tests.integration.runtime.conftest import Runner
 
-SAID = "stripe is not part of midstream: call its HTTP API with fetch (https://api.stripe.com/v1/…)"
+SAID = (
+    "stripe is not part of midstream: call its HTTP API with fetch (https://api.stripe.com/v1/…), see docs/functions.md"
+)
 
 
 @pytest.mark.parametrize("path", STUBS)

@@ -55,7 +55,7 @@ def test_the_sentence_names_the_global_and_the_way_to_do_it() -> None:
     assert stubs_named("jsftp()") == [
         (
             "jsftp",
-            "jsftp is not part of midstream: send files over HTTPS with fetch; FTP cannot be spoken from here",
+            "jsftp is not part of midstream: send files over HTTPS with fetch; FTP cannot be spoken from here, see docs/functions.md",
         )
     ]
 
