@@ -154,7 +154,7 @@ function advance(batch: Batch): void {
 function invoke(slot: Slot, text: string): void {
   try {
     const event = parse(text);
-    const handler = handlers[event.type];
+    const handler = typeof event.type === "string" ? handlers[event.type] : undefined;
     if (handler === undefined || event.type === "batch") return settle(slot, NO_HANDLER + missing(event.type));
     const result = handler(event, settings);
     if (!isThenable(result)) return settle(slot, returned(result));
