@@ -208,6 +208,15 @@ async def test_an_answer_that_ends_beside_a_turn_of_the_event_loop_goes_out_at_o
         assert one.ending is Ending.RETURNED
 
 
+async def test_a_handler_that_uses_the_processor_for_long_is_heard_when_it_ends(run: Runner) -> None:
+    # Longer than a batch's slice: the host yields, and one in ten or so of these endings falls into that.
+    code = "async function onTrack(event) { const since = Date.now(); while (Date.now() - since < 110); return event }"
+    for _ in range(30):
+        async with asyncio.timeout(LIMITS.timeout):
+            (one,) = await run(code)
+        assert one.ending is Ending.RETURNED
+
+
 async def test_half_an_emoji_becomes_a_replacement_character_instead_of_json_nobody_takes(run: Runner) -> None:
     (one,) = await run("onTrack = (e) => ({...e, title: '🦀'.slice(0, 1), whole: '🦀', text: '\\\\ud83e'})", event())
     assert one.event is not None

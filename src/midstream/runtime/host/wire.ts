@@ -146,6 +146,7 @@ export async function listen(receive: Receive, busy: () => boolean): Promise<voi
     // synchronous read below saves a thread hop and freezes the process until there is work.
     for (let again = 0; again < 6 && busy(); again++) await null;
     if (now() - lastTurn >= TURN_MS && !yielding) await (turning = turn());
+    while (yielding && !busy()) await turning; // it would end neither itself nor let anything out
     flush(); // last: what ended beside that turn would else wait, unsent, for the next frame to come in
     const space = part(buffer, filled) as Uint8Array<ArrayBuffer>;
     const count = busy() ? await readAsync(space) : readSync(space);
