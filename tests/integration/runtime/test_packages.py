@@ -184,6 +184,20 @@ async def test_zlib_packs_and_unpacks(run: Runner) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("call", "code", "message"),
+    [
+        ("gunzipSync('no gzip')", "Z_DATA_ERROR", "incorrect header check"),
+        ("inflateSync(zlib.deflateSync('text').subarray(0, 5))", "Z_BUF_ERROR", "unexpected end of file"),
+    ],
+)
+async def test_zlib_says_what_is_wrong_with_the_data(run: Runner, call: str, code: str, message: str) -> None:
+    function = f"""zlib = zlib.zlib;
+      onTrack = () => {{ try {{ zlib.{call} }} catch ({{ code, message }}) {{
+        return {{ code, message, left: typeof process }} }} }}"""
+    assert await given(run, function) == {"code": code, "message": message, "left": "undefined"}
+
+
 @pytest.mark.parametrize("constructor", ["OAuth.OAuth", "OAuth"])
 async def test_oauth_signs_its_requests(make: Make, constructor: str) -> None:
     asked: list[Outbound] = []
