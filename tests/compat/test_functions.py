@@ -32,7 +32,7 @@ async def test_a_function_does_what_its_case_expects(path: Path) -> None:
     assert verdict.passed, _told(verdict)
 
 
-@pytest.mark.parametrize(("kind", "least"), [("segment", 15)])
+@pytest.mark.parametrize(("kind", "least"), [("segment", 15), ("field", 40)])
 def test_none_of_the_functions_went_silently(kind: str, least: int) -> None:
     assert sum(folder.parent.name == kind for folder in FOLDERS) >= least
 
