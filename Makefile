@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := UV_PROJECT_ENVIRONMENT=.venv UV_LINK_MODE=copy $(BIN)/uv
 WORKERS ?= 4
+HOST := src/midstream/runtime/host.ts
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench clean
@@ -19,7 +20,7 @@ test: .venv/.dev ## Run all tests in parallel (ARGS="-k retry" for some of them)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/.dev ## Lint, types, import contracts, dependencies, spelling
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo 2>/dev/null \
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/deno check --quiet $(HOST) && $(BIN)/lint-imports --no-logo 2>/dev/null \
 	  && $(BIN)/deptry src && $(BIN)/codespell && echo "All checks passed; nothing was skipped."
 
 format: .venv/.dev ## Format the code

@@ -1,6 +1,6 @@
 // Errors as data: what was thrown, said in words the author knows.
 import {
-  apply, defineProperty, isPrototypeOf, NativeError, now, slice, stringify, stringOf, uncurry, wellFormed,
+  append, apply, defineProperty, isPrototypeOf, NativeError, now, slice, stringify, stringOf, uncurry, wellFormed,
 } from "./primordials.ts";
 
 const MESSAGE = 16 * 1024;
@@ -128,10 +128,8 @@ function frame(): CallSite {
 
 function authors(sites: CallSite[]): CallSite[] {
   const kept: CallSite[] = [];
-  for (let i = 0, count = 0; i < sites.length; i++) {
-    if (fileOf(sites[i]) !== AUTHORS) continue;
-    const value = sites[i];
-    defineProperty(kept, count++, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+  for (let i = 0; i < sites.length; i++) {
+    if (fileOf(sites[i]) === AUTHORS) append(kept, sites[i]);
   }
   return kept;
 }
