@@ -21,8 +21,8 @@ _FLAGS = ("-A", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-che
 _PATIENCE = 30.0  # seconds for what must end
 _HANGING = 0.6  # seconds after which nobody waits any more for what is to hang
 _MOST_MEMORY = 768 << 20  # a worker of Deno alone reserves half of it
-# The sandbox's largest is below: a full heap, all buffers, and what Deno needs itself.
-_MUCH_MEMORY = 320 << 20
+# What these attempts may have in the sandbox is below: a full heap, all buffers, and what Deno needs itself.
+_MUCH_MEMORY = 224 << 20
 
 
 @dataclass

@@ -31,7 +31,6 @@ _POISONS = {
     "array's join": 'Array.prototype.join = () => \'{"n":"FORGED"}\'',
     "array's iterator": f"Array.prototype[Symbol.iterator] = {_THROWS}",
     "array's iterator, in code that is followed": f"Array.prototype[Symbol.iterator] = {_THROWS}; void console",
-    "array iterators' next": "Object.getPrototypeOf([][Symbol.iterator]()).next = () => ({ done: true, value: undefined })",
     "array's species": "Object.defineProperty(Array, Symbol.species, { get: () => function () { return { length: 0 } } })",
     "array's constructor": "Array.prototype.constructor = { [Symbol.species]: function () { return { length: 0 } } }",
     "setters of arrays' first indices": f"for (const i of [0, 1, 2]) Object.defineProperty(Array.prototype, i, {{ {_TRAP} }})",
@@ -45,8 +44,6 @@ _POISONS = {
     "String": f"String = {_THROWS}; JSON.parse = ((parse) => (text) => parse(String(text)))(JSON.parse)",
     "regular expressions' exec": "RegExp.prototype.exec = () => null",
     "regular expressions' test": "RegExp.prototype.test = () => false",
-    "the text encoder": "TextEncoder.prototype.encode = () => new Uint8Array([91, 93, 10]); "
-    "TextEncoder.prototype.encodeInto = () => ({ read: 0, written: 0 })",
     "TextEncoder": f"TextEncoder = TextDecoder = {_THROWS}",
     "timers": f"setTimeout = setInterval = setImmediate = clearTimeout = queueMicrotask = {_THROWS}",
     "errors' name and message": "JSON.parse = null; for (const k of ['name', 'message', 'stack']) "
@@ -64,6 +61,9 @@ _POISONS = {
     "promises' own functions": f"for (const k of ['resolve', 'reject', 'withResolvers', 'race', 'any', 'all']) Promise[k] = {_THROWS}",
 }
 _ENDLESS = {
+    "array iterators' next": "Object.getPrototypeOf([][Symbol.iterator]()).next = () => ({ done: true, value: undefined })",
+    "the text encoder": "TextEncoder.prototype.encode = () => new Uint8Array([91, 93, 10]); "
+    "TextEncoder.prototype.encodeInto = () => ({ read: 0, written: 0 })",
     "bytes' subarray": "Uint8Array.prototype.subarray = function () { return this }",
     "typed arrays' methods": "for (const k of ['subarray', 'set', 'slice', 'indexOf', 'copyWithin', 'fill']) "
     "Object.getPrototypeOf(Uint8Array.prototype)[k] = function () { return this }",
