@@ -15,10 +15,13 @@ from midstream.authoring.comparing import diff
 from midstream.authoring.preview import Workbench
 from midstream.authoring.running import Verdict, run_case
 from midstream.authoring.source import find
+from midstream.domain.function import Limits
 
 FUNCTIONS = Path(__file__).with_name("functions")
 FOLDERS = sorted(path for path in FUNCTIONS.glob("*/*") if path.is_dir())
 CASES = sorted(FUNCTIONS.glob("*/*/cases/*.json"))
+# How fast a busy machine is, is not what is tried here.
+BENCH = Workbench(Limits(timeout=30))
 
 
 def named(path: Path) -> str:
@@ -28,7 +31,7 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", CASES, ids=named)
 async def test_a_function_does_what_its_case_expects(path: Path) -> None:
     source = find(path.parent.parent)
-    verdict = await run_case(source.code, read_case(path), Workbench(), schema=source.schema)
+    verdict = await run_case(source.code, read_case(path), BENCH, schema=source.schema)
     assert verdict.passed, _told(verdict)
 
 

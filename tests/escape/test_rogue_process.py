@@ -15,7 +15,7 @@ import pytest
 
 from midstream.domain.function import Ending, FunctionSpec, Invocation, Limits
 from midstream.domain.http import Exchange, Outbound
-from midstream.runtime import Pool
+from midstream.runtime import Pool, isolation
 from midstream.runtime.protocol import Kind
 from tests.escape import rogue
 from tests.escape.guarded import Neighbour
@@ -73,7 +73,10 @@ _RAW = {
 
 
 @pytest.fixture
-def lying(make: Make, tmp_path: Path) -> Callable[..., Pool]:
+def lying(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pool]:
+    # Behind the walls only Deno itself can be started. This one is Python, and only speaks.
+    monkeypatch.setattr(isolation, "find", lambda _: ())
+
     def lying_(says: Says, *, raw: bytes = b"", loop: bool = False, limits: Limits = Limits(timeout=5.0)) -> Pool:  # noqa: B008 # frozen
         program = tmp_path / "deno"
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {rogue.__file__} "$@"\n')

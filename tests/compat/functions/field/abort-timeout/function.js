@@ -10,12 +10,12 @@ async function fetchWithin(ms, url, options = {}) {
 
 async function onTrack(event, settings) {
   try {
-    const res = await fetchWithin(200, 'https://slow.example/segments/' + event.userId);
+    const res = await fetchWithin(1000, 'https://slow.example/segments/' + event.userId);
     const body = await res.json();
     event.properties = { ...event.properties, segments: body.segments };
   } catch (err) {
     if (err.name === 'AbortError') {
-      console.warn('gave up after 200 ms');
+      console.warn('gave up after a second');
       event.properties = { ...event.properties, segments: null };
       return event;
     }
