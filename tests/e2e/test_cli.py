@@ -308,18 +308,24 @@ def test_the_demo_shows_outcomes_and_leaves_nothing_running(tmp_path: Path) -> N
         subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said, stdin=subprocess.DEVNULL) as demo,
     ):
         try:
-            report = until(lambda: next((line for line in lines(tmp_path) if line.startswith("received")), ""))
+            until(lambda: next(filter(shows_each, lines(tmp_path)), ""))
             children = descendants(demo.pid)
             assert len(children) >= 4, "front, worker, nats-server and Deno"
         finally:
             demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0
-    shown = {word.split()[0]: int(word.split()[1]) for word in report.replace(", latency", "").split(", ")[:4]}
-    assert min(shown["received"], shown["delivered"], shown["filtered"], shown["discarded"]) > 0, report
     assert any(line.startswith("midstream runs at http://127.0.0.1:") for line in lines(tmp_path))
     assert lines(tmp_path)[-1] == "Everything the demo started has stopped."
     assert not [pid for pid, _ in children if Path(f"/proc/{pid}").exists()]
     says(midstream("deliveries", "--data-dir", "kept", cwd=tmp_path), 0, stdout="delivered")
+
+
+def shows_each(line: str) -> bool:
+    """Say whether a line is a report that has each kind of outcome in it."""
+    if not line.startswith("received"):
+        return False
+    shown = {word.split()[0]: int(word.split()[1]) for word in line.split(", ")[:4]}
+    return min(shown["received"], shown["delivered"], shown["filtered"], shown["discarded"]) > 0
 
 
 def lines(folder: Path) -> list[str]:

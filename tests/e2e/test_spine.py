@@ -295,7 +295,7 @@ async def test_on_batch_gets_what_several_requests_brought_and_each_event_has_it
       : { ...e, properties: { of: events.length } })"""
     with running(tmp_path) as whole:
         async with receiving() as receiver:
-            await apply(whole, shop(receiver.url, code=code, function="batch_max_count = 10\nbatch_max_wait = 2.0"))
+            await apply(whole, shop(receiver.url, code=code, function="batch_max_count = 10\nbatch_max_wait = 10.0"))
             for number in range(20):
                 await post(whole, "/v1/track", track(number))
             await poll(lambda: len(events(receiver)) == 16)
