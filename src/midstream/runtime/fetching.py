@@ -17,6 +17,7 @@ from midstream.domain.hosts import Hosts
 from midstream.domain.http import Answer, Exchange, NoAnswer, Outbound
 from midstream.domain.redact import Redactor
 from midstream.runtime import protocol
+from midstream.runtime.pacing import Pacer
 from midstream.runtime.sealing import Seals
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,9 @@ _CAPTURED_HEADERS = 64
 _CAPTURED_HEADER_BYTES = 1024
 # Waiting requests are in our memory, not in the process's: so many responses' worth of it may be used.
 _WAITING_RESPONSES = 8
+# A request is some 0.3 ms of the worker's one event loop, in a few steps. Begun all at once, those of a function that
+# floods would keep the events of all others waiting that long, times their number.
+_BEGUN_A_TURN = 2
 _WAITING = 1000  # host/fetch.ts lets no more wait
 
 
@@ -93,6 +97,7 @@ class Broker:
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _waiting_bytes: int = 0
     _free: asyncio.Semaphore = field(init=False)
+    _pacer: Pacer = field(default_factory=lambda: Pacer(_BEGUN_A_TURN))
 
     def __post_init__(self) -> None:
         self._free = asyncio.Semaphore(self.limits.fetches)
@@ -151,6 +156,7 @@ class Broker:
         self._waiting_bytes += size
         try:
             async with self._free:
+                await self._pacer.enter()
                 # What is kept to be shown has the tokens: the values are nowhere but in what is sent.
                 return self.seals.closed(await self.fetch(self.seals.opened(asked.outbound)))
         finally:
