@@ -36,6 +36,7 @@ class Channel(asyncio.BufferedProtocol):
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
+        self._gathering = False
         self._unheard: Iterator[Frame] = iter(())
 
     async def connect(self, end: socket.socket) -> None:
@@ -43,17 +44,23 @@ class Channel(asyncio.BufferedProtocol):
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=end)
 
     def send(self, kind: Kind, id_: int, payload: bytes = b"") -> None:
-        """Send a frame, unless the other side is gone. What one turn of the loop sends leaves in one write."""
+        """Send a frame, unless the other side is gone.
+
+        The first of a turn of the loop leaves at once, so that the other side works while we do; the others together.
+        """
         if self._transport is None or self._transport.is_closing():
             return
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append(frame(kind, id_, payload))
+        if self._gathering:
+            self._unsent.append(frame(kind, id_, payload))
+            return
+        self._gathering = True
+        asyncio.get_running_loop().call_soon(self._flush)
+        self._transport.write(frame(kind, id_, payload))
 
     def _flush(self) -> None:
-        frames, self._unsent = self._unsent, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        frames, self._unsent, self._gathering = self._unsent, [], False
+        if frames and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(frames))
 
     def close(self) -> None:
         """Close our end; `on_closed` follows."""
