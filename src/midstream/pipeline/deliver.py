@@ -30,6 +30,10 @@ class Runtime(Protocol):
         """Run one function on each event."""
         ...
 
+    def forms(self, spec: FunctionSpec) -> bool:
+        """Say whether its events wait for others, to be given to it together."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -39,6 +43,11 @@ class Way:
     sender: Sender | None
     runtime: Runtime
     policy: RetryPolicy
+
+    @property
+    def forms(self) -> bool:
+        """Whether events wait on their way for others of their destination."""
+        return any(each.spec is not None and self.runtime.forms(each.spec) for each in self.destination.instances)
 
 
 async def deliver(passages: Sequence[Passage], way: Way, now: datetime) -> None:

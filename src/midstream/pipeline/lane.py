@@ -20,12 +20,14 @@ from midstream.pipeline.deliver import Way, deliver
 from midstream.pipeline.hands import Hands
 from midstream.pipeline.passage import Passage, begin
 from midstream.pipeline.settle import Settler
+from midstream.pipeline.slots import Slots
 from midstream.telemetry import logger
 
 _KEEP = HOLD / 4  # seconds between signs of life for what is held longer than usual
 _PULL_MESSAGES = 100
 _ALONE_AFTER = 3  # deliveries of one message
 _LONGEST_PAUSE = 60.0  # seconds before a batch that fails is given back
+_FORMING = 20  # the default size of a batch for onBatch: as many single events may wait to become one
 _BATCH_BYTES = 512 * 1024  # of messages made into one batch; a single larger message is one by itself
 
 
@@ -105,7 +107,7 @@ class Lane:
 
     async def _take(self, stream: str, consumer: str, unpack: Callable[[Message], list[Passage]]) -> None:
         # New events and retries have slots of their own: neither can keep the other waiting.
-        slots = asyncio.Semaphore(self._pace.batches)
+        slots = Slots(self._most)
         pull = Pull(self._log, stream, consumer, batch=_PULL_MESSAGES)
         await pull.start()
         self._pulls.add(pull)
@@ -130,8 +132,15 @@ class Lane:
             self._pulls.discard(pull)
             await asyncio.shield(pull.stop())
 
+    def _most(self) -> int:
+        """Return how many batches may be under way.
+
+        Those that wait to be formed into larger ones do little, and would use up a few slots with as few events.
+        """
+        return self._pace.batches * (_FORMING if self.way.forms else 1)
+
     def _begin_batch(
-        self, messages: Sequence[Message], unpack: Callable[[Message], list[Passage]], slots: asyncio.Semaphore
+        self, messages: Sequence[Message], unpack: Callable[[Message], list[Passage]], slots: Slots
     ) -> None:
         batch = asyncio.create_task(self._handle(tuple(messages), unpack))
         self._batches.add(batch)

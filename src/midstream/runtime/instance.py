@@ -57,7 +57,7 @@ class Instance:
         try:
             if self._handlers is None:
                 await self._ready()
-            return await (self._former.add(events) if self._forms else self._call(events))
+            return await (self._former.add(events) if self.forms else self._call(events))
         finally:
             self.users -= 1
             self.used_at = asyncio.get_running_loop().time()
@@ -68,7 +68,8 @@ class Instance:
         self._former.flush()
 
     @property
-    def _forms(self) -> bool:
+    def forms(self) -> bool:
+        """Whether its events wait for others, as far as that is known."""
         return self._handlers is not None and ON_BATCH in self._handlers
 
     async def _formed(self, events: Sequence[bytes]) -> list[Invocation]:

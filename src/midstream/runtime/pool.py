@@ -76,6 +76,11 @@ class Pool:
             return unloadable(error, events)
         return await self._instance(spec).invoke(events)
 
+    def forms(self, spec: FunctionSpec) -> bool:
+        """Say whether its events wait for others, for onBatch; not known before the first of them."""
+        instance = self._instances.get(spec.instance_id)
+        return instance is not None and instance.forms
+
     async def check(self, code: str) -> Check:
         """Load the code in a process of its own, run no handler, and say what was found. Raises RuntimeUnavailable."""
         if error := self._too_long(code):
