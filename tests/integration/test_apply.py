@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from midstream.control import lookup
+from midstream.control import destinations, functions, instances, sources
+from midstream.control.act import Call
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
 from midstream.control.folder import read
-from midstream.control.instances import create_instance
 from midstream.control.sources import hash_of
 from midstream.domain.attempt import Sample
 from midstream.domain.function import ErrorInfo
+from midstream.domain.topology import EMPTY
 from midstream.errors import Invalid
 from midstream.secrets import Vault
 from midstream.store.attempts import record
@@ -25,6 +26,7 @@ from midstream.store.schema import Table, WorkspaceRow
 from midstream.store.session import Sessions
 from midstream.store.snapshot import load, revision
 from tests.integration.database import database_url, postgres_server, postgres_url, sessions, vault
+from tests.integration.office import call_in
 
 __all__ = ["database_url", "postgres_server", "postgres_url", "sessions", "vault"]
 
@@ -79,6 +81,9 @@ class Shop:
     directory: Path
     sessions: Sessions
     vault: Vault
+
+    async def call(self) -> Call:
+        return await call_in(self.sessions, self.vault)
 
     def edit(self, old: str, new: str) -> None:
         path = self.directory / "shop.toml"
@@ -150,8 +155,7 @@ async def test_applying_again_changes_nothing_and_the_revision_stays(shop: Shop)
 
 async def test_a_dry_run_tells_the_same_and_changes_nothing(shop: Shop) -> None:
     planned = await shop.apply(dry_run=True)
-    assert await revision(shop.sessions) == 0
-    assert await lookup.sources(shop.sessions) == []
+    assert await load(shop.sessions, shop.vault) == EMPTY
     assert await shop.apply() == planned
 
 
@@ -181,9 +185,10 @@ async def test_versions_are_kept_when_new_ones_come(shop: Shop) -> None:
         "function drop": ("code (version 2)",),
         "instance warehouse/drop": ("version 2",),
     }
-    views = {it.slug: it for it in await lookup.functions(shop.sessions)}
+    views = {it.slug: it for it in await functions.functions(await shop.call())}
     assert (views["drop"].version, views["mask"].version) == (2, 1)
-    assert [(it.destination, it.version) for it in views["drop"].instances] == [("warehouse", 2)]
+    [warehouse] = await destinations.destinations(await shop.call())
+    assert [(it.destination_id, it.version) for it in views["drop"].connections] == [(warehouse.id, 2)]
 
 
 async def test_the_order_of_the_chain_is_the_folders(shop: Shop) -> None:
@@ -209,16 +214,14 @@ async def test_what_the_folder_does_not_mention_is_left_alone(shop: Shop) -> Non
 async def test_a_function_connected_elsewhere_is_warned_of_and_stays_last(shop: Shop) -> None:
     shop.edit('[[destination.warehouse.functions]]\nfunction = "drop"', "")
     await shop.apply()
-    [drop] = [it for it in await lookup.functions(shop.sessions) if it.slug == "drop"]
-    [warehouse] = await lookup.destinations(shop.sessions)
-    await create_instance(
-        shop.sessions, shop.vault, function_id=drop.id, destination_id=warehouse.id, name="By hand", settings={}
-    )
+    [drop] = [it for it in await functions.functions(await shop.call()) if it.slug == "drop"]
+    [warehouse] = await destinations.destinations(await shop.call())
+    await instances.create_instance(await shop.call(), drop.id, warehouse.id, name="By hand", settings={})
     [destination] = [it for it in await shop.apply() if it.noun == "destination"]
     assert destination.kind == "unchanged"
     assert destination.details == ("warning: also connected, though not in this folder: 'By hand'",)
-    [view] = await lookup.destinations(shop.sessions)
-    assert [it.name for it in view.instances] == ["Mask e-mail addresses", "By hand"]
+    chain = await instances.instances(await shop.call(), destination_id=warehouse.id)
+    assert [it.name for it in chain] == ["Mask e-mail addresses", "By hand"]
 
 
 async def test_a_folder_may_refer_to_what_is_in_the_database_only(shop: Shop) -> None:
@@ -239,8 +242,8 @@ async def test_a_source_without_write_keys_gets_one_that_is_shown_once(shop: Sho
     assert match is not None
     assert hash_of(match[1]) in (await load(shop.sessions, shop.vault)).by_key
     assert await shop.changed() == {}
-    [source] = await lookup.sources(shop.sessions)
-    assert source.write_keys == (f"…{match[1][-4:]}",)
+    [source] = await sources.sources(await shop.call())
+    assert source.write_keys == (f"wk_••••{match[1][-4:]}",)
 
 
 async def test_a_new_write_key_leaves_the_old_one_working(shop: Shop) -> None:
@@ -334,7 +337,7 @@ async def test_a_folder_that_does_not_hold_says_where_and_changes_nothing(
 ) -> None:
     shop.edit(old, new)
     assert said in await shop.refusal()
-    assert await lookup.sources(shop.sessions) == []
+    assert await sources.sources(await shop.call()) == []
 
 
 async def test_what_a_destination_is_cannot_change(shop: Shop) -> None:
@@ -371,11 +374,11 @@ async def test_no_secret_can_be_found_in_the_database_or_in_lists(shop: Shop, tm
     sample = Sample("dst_1", "src_1", "400", 0, "m", "track", "e", 1, {"visible": "not a secret"})
     await record(shop.sessions, 1, [], [sample])
     lists = [
-        await lookup.sources(shop.sessions),
-        await lookup.destinations(shop.sessions),
-        await lookup.functions(shop.sessions),
+        await sources.sources(await shop.call()),
+        await destinations.destinations(await shop.call()),
+        await functions.functions(await shop.call()),
     ]
-    [destination] = await lookup.destinations(shop.sessions)
+    [destination] = await destinations.destinations(await shop.call())
     assert (destination.settings, destination.sensitive) == ({"url": "https://example.com/in"}, ("shared_secret",))
     assert not [secret for secret in ENVIRON.values() if secret in repr(lists)]
     files = [path.read_bytes() for path in tmp_path.glob("midstream.db*")]
@@ -395,12 +398,15 @@ async def test_changes_made_by_two_processes_at_once_are_all_counted(shop: Shop,
     await shop.apply()
     program = """
 import asyncio, sys
+from midstream.control.act import Call
 from midstream.control.sources import create_source
+from midstream.domain.access import operator
 from midstream.store.session import open_engine, open_sessions
 async def main(url, workspace, name):
     engine = open_engine(url)
+    call = Call(open_sessions(engine), None, operator(workspace), "tests")
     for n in range(10):
-        await create_source(open_sessions(engine), workspace_id=workspace, slug=f"{name}-{n}", name=name)
+        await create_source(call, slug=f"{name}-{n}", name=name)
     await engine.dispose()
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -411,7 +417,7 @@ asyncio.run(main(*sys.argv[1:]))
     ]
     assert [await process.wait() for process in started] == [0, 0]
     assert await revision(shop.sessions) == 1 + 20
-    assert len(await lookup.sources(shop.sessions)) == 1 + 20
+    assert len(await sources.sources(await shop.call())) == 1 + 20
 
 
 async def test_two_who_apply_the_same_folder_at_once_make_it_once(shop: Shop) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from midstream.control.destinations import create_destination, update_destination
-from midstream.control.functions import create_function, create_version, update_function
-from midstream.control.instances import create_instance, reorder_instances, update_instance
-from midstream.control.sources import create_source, create_workspace, create_write_key, hash_of
+from midstream.control.functions import create_function, update_function
+from midstream.control.instances import create_instance, deploy_function, update_instance
+from midstream.control.sources import create_source, create_write_key, hash_of
 from midstream.domain.function import Forming, Sealed
 from midstream.domain.settings import Definition
 from midstream.domain.topology import EMPTY, OnError
@@ -17,6 +17,7 @@ from midstream.secrets import Closed, Vault
 from midstream.store.session import Sessions
 from midstream.store.snapshot import holds_secrets, load, revision
 from tests.integration.database import database_url, postgres_server, postgres_url, sessions, vault
+from tests.integration.office import call_in
 
 __all__ = ["database_url", "postgres_server", "postgres_url", "sessions", "vault"]
 
@@ -30,36 +31,28 @@ class World:
 
     def __init__(self, sessions: Sessions, vault: Vault) -> None:
         self.sessions, self.vault = sessions, vault
-        self.workspace = self.source = self.destination = self.function = ""
+        self.source = self.destination = self.function = ""
 
     async def build(self) -> World:
-        self.workspace = await create_workspace(self.sessions, slug="main", name="Main")
-        self.source = await create_source(self.sessions, workspace_id=self.workspace, slug="web", name="Web")
-        self.destination = await create_destination(
-            self.sessions,
-            self.vault,
-            source_id=self.source,
-            slug="hook",
-            type="webhook",
-            name="Hook",
-            settings=HOOK | {"shared_secret": "d3st", "secret_headers": {"Authorization": "Bearer t0ken"}},
-        )
-        self.function = await create_function(self.sessions, workspace_id=self.workspace, slug="mask", name="Mask")
-        await create_version(
-            self.sessions, self.function, code="function onTrack(e) { return e }", schema=(SALT, FIELDS)
-        )
+        self.call = await call_in(self.sessions, self.vault)
+        self.source = (await create_source(self.call, slug="web", name="Web")).id
+        settings = HOOK | {"shared_secret": "d3st", "secret_headers": {"Authorization": "Bearer t0ken"}}
+        self.destination = (
+            await create_destination(self.call, self.source, type="webhook", name="Hook", settings=settings)
+        ).id
+        code = "function onTrack(e) { return e }"
+        self.function = (await create_function(self.call, name="Mask", code=code, schema=(SALT, FIELDS))).id
         return self
 
-    async def connect(self, name: str, salt: str = "s4lt", **more: bool | OnError) -> str:
-        return await create_instance(
-            self.sessions,
-            self.vault,
-            function_id=self.function,
-            destination_id=self.destination,
-            name=name,
-            settings={"salt": salt, "fields": ["email"]},
-            **more,  # type: ignore[arg-type]  # mypy cannot match a dict's values with the keywords
+    async def connect(self, name: str, salt: str = "s4lt", *, enabled: bool = True, **more: OnError) -> str:
+        settings = {"salt": salt, "fields": ["email"]}
+        instance = await create_instance(
+            self.call, self.function, self.destination, name=name, settings=settings, enabled=enabled, **more
         )
+        return instance.id
+
+    async def save(self, *schema: Definition, code: str = "function onTrack() {}") -> int:
+        return (await update_function(self.call, self.function, code=code, schema=schema)).version
 
 
 @pytest.fixture
@@ -82,19 +75,18 @@ async def test_every_change_counts_the_revision_up(world: World) -> None:
 async def test_a_change_that_fails_leaves_the_revision_and_everything_else(world: World) -> None:
     before = await revision(world.sessions)
     with pytest.raises(Invalid):
-        await update_destination(world.sessions, world.vault, world.destination, name="New", settings={"url": "nope"})
-    with pytest.raises(RequestError, match="no destination with id dst_none"):
-        await update_destination(world.sessions, world.vault, "dst_none", name="New")
+        await update_destination(world.call, world.destination, name="New", settings={"url": "nope"})
+    with pytest.raises(RequestError, match="there is no destination with the id 'dst_none'"):
+        await update_destination(world.call, "dst_none", name="New")
     assert await revision(world.sessions) == before
     assert (await load(world.sessions, world.vault)).destinations[world.destination].name == "Hook"
 
 
 async def test_a_source_is_found_by_each_of_its_write_keys(world: World) -> None:
-    for key in ("wk_12345678", "wk_abcdefgh"):
-        assert await create_write_key(world.sessions, world.source, key)
+    made = [(await create_write_key(world.call, world.source)).made or "" for _ in range(2)]
     snapshot = await load(world.sessions, world.vault)
-    assert snapshot.by_key[hash_of("wk_12345678")] is snapshot.by_key[hash_of("wk_abcdefgh")]
-    assert snapshot.sources[world.source].key_hashes == {hash_of("wk_12345678"), hash_of("wk_abcdefgh")}
+    assert snapshot.by_key[hash_of(made[0])] is snapshot.by_key[hash_of(made[1])]
+    assert snapshot.sources[world.source].key_hashes > {hash_of(key) for key in made}  # and the first one
 
 
 async def test_settings_are_in_the_clear_and_what_to_hide_is_named(world: World) -> None:
@@ -118,8 +110,10 @@ async def test_only_enabled_instances_are_there_in_the_order_of_the_chain(world:
     await world.connect("off", enabled=False)
     chain = (await load(world.sessions, world.vault)).destinations[world.destination].instances
     assert [(it.id, it.on_error) for it in chain] == [(first, OnError.BLOCK), (second, OnError.QUARANTINE)]
-    assert await reorder_instances(world.sessions, world.destination, [second, first])
-    assert not await reorder_instances(world.sessions, world.destination, [second, first])
+    before = await revision(world.sessions)
+    for _ in range(2):
+        await update_instance(world.call, second, position=0)
+    assert await revision(world.sessions) == before + 1  # the second time it was there already
     chain = (await load(world.sessions, world.vault)).destinations[world.destination].instances
     assert [it.id for it in chain] == [second, first]
 
@@ -127,12 +121,12 @@ async def test_only_enabled_instances_are_there_in_the_order_of_the_chain(world:
 async def test_a_disabled_destination_is_there_with_the_time_it_was_off(world: World) -> None:
     before = (await load(world.sessions, world.vault)).destinations[world.destination]
     assert before.disabled_at is None
-    await update_destination(world.sessions, world.vault, world.destination, enabled=False)
+    await update_destination(world.call, world.destination, enabled=False)
     off = (await load(world.sessions, world.vault)).destinations[world.destination]
     assert not off.enabled
     assert off.disabled_at is not None
     assert off.disabled_at > off.enabled_at == before.enabled_at
-    await update_destination(world.sessions, world.vault, world.destination, enabled=True)
+    await update_destination(world.call, world.destination, enabled=True)
     on = (await load(world.sessions, world.vault)).destinations[world.destination]
     assert on.enabled
     assert on.enabled_at > off.disabled_at == on.disabled_at
@@ -150,24 +144,23 @@ async def test_what_cannot_be_decrypted_has_no_settings_and_says_why(world: Worl
     assert "s4lt" not in instance.fault
 
 
-async def test_code_sees_only_the_settings_of_its_own_version(world: World) -> None:
-    instance = await world.connect("one")
-    code = "function onTrack(e) { return null }"
-    version = await create_version(world.sessions, world.function, code=code, schema=(SALT,))
-    assert version.number == 2
+async def test_code_sees_only_the_settings_of_its_own_version_and_the_others_are_kept(world: World) -> None:
+    await world.connect("one")
+    assert await world.save(SALT) == 2
     assert await spec_settings(world) == {"salt": "s4lt", "fields": ["email"]}
-    assert await update_instance(world.sessions, world.vault, instance, version_id=version.id) == (
-        "version_id",
-        "settings.fields (removed)",
-    )
+    [instance] = await deploy_function(world.call, world.function)
+    assert (instance.version, instance.settings) == (2, {"fields": ["email"]})
     assert await spec_settings(world) == {"salt": "s4lt"}
+    await world.save(SALT, FIELDS, code="function onPage() {}")
+    await deploy_function(world.call, world.function)
+    assert await spec_settings(world) == {"salt": "s4lt", "fields": ["email"]}
 
 
 async def test_a_setting_that_becomes_sensitive_is_sealed_with_the_deploy(world: World) -> None:
-    instance = await world.connect("one")
-    hidden = Definition("fields", "Fields", "", "ARRAY", required=False, sensitive=True)
-    version = await create_version(world.sessions, world.function, code="function onTrack() {}", schema=(SALT, hidden))
-    await update_instance(world.sessions, world.vault, instance, version_id=version.id)
+    await world.connect("one")
+    await world.save(SALT, Definition("fields", "Fields", "", "ARRAY", required=False, sensitive=True))
+    [instance] = await deploy_function(world.call, world.function)
+    assert (instance.settings, instance.sensitive) == ({}, ("fields", "salt"))
     [found] = (await load(world.sessions, world.vault)).destinations[world.destination].instances
     assert found.spec is not None
     assert found.spec.settings == {"salt": "s4lt", "fields": ["email"]}
@@ -176,30 +169,23 @@ async def test_a_setting_that_becomes_sensitive_is_sealed_with_the_deploy(world:
 
 async def test_a_version_that_requires_more_is_not_deployed_without_it(world: World) -> None:
     instance = await world.connect("one")
-    more = Definition("key", "Key", "", "STRING", required=True, sensitive=False)
-    version = await create_version(world.sessions, world.function, code="function onTrack() {}", schema=(SALT, more))
-    with pytest.raises(Invalid, match="setting 'key' is required"):
-        await update_instance(world.sessions, world.vault, instance, version_id=version.id)
+    await world.save(SALT, Definition("key", "Key", "", "STRING", required=True, sensitive=False))
+    with pytest.raises(RequestError, match=f"as 'one' \\({instance}\\): setting 'key' is required") as caught:
+        await deploy_function(world.call, world.function)
+    assert caught.value.status == 409
 
 
-async def test_two_of_a_name_and_versions_of_another_function_are_refused(world: World) -> None:
-    workspace = await create_workspace(world.sessions, slug="other", name="Other")
-    foreign = await create_function(world.sessions, workspace_id=workspace, slug="mask", name="Mask")
-    version = await create_version(world.sessions, foreign, code="function onTrack() {}")
-    instance = await world.connect("one")
-    with pytest.raises(Invalid, match="belongs to another function"):
-        await update_instance(world.sessions, world.vault, instance, version_id=version.id)
-    with pytest.raises(RequestError, match="no function with id"):
-        await create_instance(
-            world.sessions,
-            world.vault,
-            function_id=foreign,
-            destination_id=world.destination,
-            name="x",
-            settings={},
-        )
+async def test_two_of_a_name_and_what_is_of_another_workspace_are_refused(world: World) -> None:
+    elsewhere = await call_in(world.sessions, world.vault, "other")
+    foreign = await create_function(elsewhere, name="Mask", code="function onTrack() {}")
+    with pytest.raises(RequestError, match="there is no function version"):
+        await deploy_function(world.call, world.function, version_id="ver_none")
+    with pytest.raises(RequestError, match="there is no function version with the id"):
+        await deploy_function(world.call, world.function, version_id=foreign.version_id)
+    with pytest.raises(RequestError, match="there is no function with the id"):
+        await create_instance(world.call, foreign.id, world.destination, name="x", settings={})
     with pytest.raises(RequestError, match="there is a source 'web' already") as caught:
-        await create_source(world.sessions, workspace_id=world.workspace, slug="web", name="Web")
+        await create_source(world.call, slug="web", name="Web")
     assert caught.value.status == 409
 
 
@@ -225,22 +211,15 @@ async def test_how_a_function_runs_is_in_the_snapshot_and_sealed_settings_are_ap
     key = Definition("key", "Key", "", "STRING", required=True, sensitive=True, sealed=("api.example.com",))
     forming = Forming(max_count=50, max_wait=2.5)
     function = await create_function(
-        world.sessions,
-        workspace_id=world.workspace,
-        slug="enrich",
+        world.call,
         name="Enrich",
+        code="function onBatch(e) { return e }",
+        schema=(SALT, key),
         hosts=["*.example.com"],
         forming=forming,
     )
-    await create_version(world.sessions, function, code="function onBatch(e) { return e }", schema=(SALT, key))
-    await create_instance(
-        world.sessions,
-        world.vault,
-        function_id=function,
-        destination_id=world.destination,
-        name="Enrich",
-        settings={"salt": "s4lt", "key": "k3y-planted"},
-    )
+    settings = {"salt": "s4lt", "key": "k3y-planted"}
+    await create_instance(world.call, function.id, world.destination, name="Enrich", settings=settings, enabled=True)
     (instance,) = (await load(world.sessions, world.vault)).destinations[world.destination].instances
     assert instance.spec is not None
     assert (instance.spec.hosts, instance.spec.forming) == (("*.example.com",), forming)
@@ -260,18 +239,18 @@ async def test_how_a_function_runs_is_in_the_snapshot_and_sealed_settings_are_ap
 )
 async def test_what_cannot_be_sealed_is_refused(world: World, definition: Definition, complaint: str) -> None:
     with pytest.raises(Invalid, match=complaint):
-        await create_version(world.sessions, world.function, code="onTrack = e => e", schema=(definition,))
+        await world.save(definition)
 
 
 @pytest.mark.parametrize(
     ("how", "complaint"),
     [
         ({"hosts": ["http//x"]}, "expected a host such as"),
-        ({"forming": Forming(401, 1)}, "batch_max_count: expected 1 to 400 events, got 401"),
-        ({"forming": Forming(0, 1)}, "batch_max_count: expected 1 to 400 events, got 0"),
-        ({"forming": Forming(20, 10.5)}, "batch_max_wait: expected 0 to 10 seconds, got 10.5"),
+        ({"batch_max_count": 401}, "batch_max_count: expected 1 to 400 events, got 401"),
+        ({"batch_max_count": 0}, "batch_max_count: expected 1 to 400 events, got 0"),
+        ({"batch_max_wait": 10.5}, "batch_max_wait: expected 0 to 10 seconds, got 10.5"),
     ],
 )
 async def test_how_no_function_can_run_is_refused(world: World, how: dict[str, Any], complaint: str) -> None:
     with pytest.raises(Invalid, match=complaint):
-        await update_function(world.sessions, world.function, **how)
+        await update_function(world.call, world.function, **how)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_sessions, put, shown
 from midstream.config import Config
-from midstream.control import lookup
+from midstream.control.destinations import slugs
 from midstream.domain.attempt import Sample
 from midstream.store import attempts
 from midstream.store.attempts import CountRow
@@ -62,7 +62,7 @@ async def _read(
     config: Config, destination: str | None, reason: str | None, since: datetime, *, samples: bool
 ) -> tuple[list[CountRow], list[Sample], dict[str, str]]:
     async with opened_sessions(config) as sessions:
-        names = {each.id: each.slug for each in await lookup.destinations(sessions)}
+        names = await slugs(sessions)
         wanted = id_of(destination, names)
         rows = await attempts.deliveries(sessions, since=since, destination=wanted, reason=reason)
         kept = await attempts.samples(sessions, destination=wanted, reason=reason) if samples else []

@@ -28,7 +28,7 @@ from midstream.cli.folder import apply_folder
 from midstream.cli.options import configured, opened_sessions, say, shown
 from midstream.cli.serve import stop_event
 from midstream.config import Config
-from midstream.control import lookup
+from midstream.control.destinations import slugs
 from midstream.log import connect
 
 _EVENT = '{"userId":"u-1","event":"Hello","properties":{"email":"me@example.com"}}'
@@ -97,7 +97,7 @@ async def _running(
             tally.count(attempt)
 
     async with opened_sessions(supervisor.config) as sessions:
-        names = {each.id: each.slug for each in await lookup.destinations(sessions)}
+        names = await slugs(sessions)
     tasks = [asyncio.create_task(work) for work in (supervisor.watch(), traffic.run(), count())]
     try:
         yield tally, traffic, names

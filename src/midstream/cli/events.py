@@ -16,7 +16,7 @@ import typer
 from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_log, opened_sessions, say, shown
 from midstream.cli.reading import events_of
 from midstream.config import Config
-from midstream.control import lookup
+from midstream.control.destinations import slugs
 from midstream.domain.attempt import Attempt, read
 from midstream.domain.event import BATCH_BYTES, iso
 from midstream.domain.http import Answer, NoAnswer, Outbound
@@ -138,7 +138,7 @@ def _understood(answer: Answer) -> dict[str, Any]:
 
 async def _tail(config: Config, destination: str | None, *, as_json: bool) -> None:
     async with opened_sessions(config) as sessions:
-        names = {each.id: each.slug for each in await lookup.destinations(sessions)}
+        names = await slugs(sessions)
     wanted = id_of(destination, names)
     async with opened_log(config) as log:
         async for attempt in follow(log, begun=lambda: say("Waiting for events. Ctrl-C ends.")):

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control import settings as values
+from midstream.control.act import Act
 from midstream.control.folder import Folder
 from midstream.errors import Invalid
-from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow, FunctionRow, SourceRow
 
 Slugged = TypeVar("Slugged", SourceRow, DestinationRow, FunctionRow)
@@ -36,14 +35,12 @@ class Change:
 class Application:
     """One folder on its way into one transaction."""
 
-    session: AsyncSession
-    vault: Vault
+    act: Act
     folder: Folder
     handlers: Mapping[str, tuple[str, ...]]  # of each function in the folder
     environ: Mapping[str, str]
     dry_run: bool
     author: str
-    workspace_id: str = ""
     changes: list[Change] = field(default_factory=list)
 
     def tell(
@@ -63,7 +60,7 @@ class Application:
 
     async def by_slug(self, table: type[Slugged]) -> dict[str, Slugged]:
         """Return what the workspace has of a kind."""
-        rows = await self.session.scalars(select(table).where(table.workspace_id == self.workspace_id))
+        rows = await self.act.session.scalars(select(table).where(table.workspace_id == self.act.workspace_id))
         return {row.slug: row for row in rows}
 
     def resolve(self, settings: Mapping[str, Any], sensitive: frozenset[str]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -14,18 +14,18 @@ from midstream.control import destinations, instances
 from midstream.control.changes import Application, at
 from midstream.control.folder import ChainEntry, DestinationSection
 from midstream.control.functions import Version
+from midstream.domain.audit import Action
 from midstream.domain.settings import Definition, definitions, sensitive
 from midstream.domain.written import nearest
 from midstream.errors import Invalid
-from midstream.store.schema import DestinationRow, InstanceRow, VersionRow
+from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
     """A function as its instances need it. Without a `version` the folder leaves those there are where they are."""
 
-    function_id: str
-    name: str
+    function: FunctionRow
     schema: tuple[Definition, ...]
     version: Version | None = None
 
@@ -34,22 +34,22 @@ async def apply_destination(
     it: Application,
     slug: str,
     row: DestinationRow | None,
-    source_ids: Mapping[str, str],
+    sources: Mapping[str, SourceRow],
     runnables: Mapping[str, Runnable],
 ) -> None:
     """Create or change one destination and its chain."""
     section = it.folder.destinations[slug]
-    if section.source not in source_ids:
-        raise Invalid(f"unknown source {section.source!r}{nearest(section.source, source_ids)}")
+    if section.source not in sources:
+        raise Invalid(f"unknown source {section.source!r}{nearest(section.source, sources)}")
     kind = destinations.kind_of(section.type)
     settings, warnings = it.resolve(section.settings, kind.sensitive)
     name = section.name or slug
     changed: tuple[str, ...] = ()
+    created = row is None
     if row is None:
-        destination_id = await destinations.add_destination(
-            it.session,
-            it.vault,
-            source_id=source_ids[section.source],
+        row = await destinations.add_destination(
+            it.act,
+            sources[section.source],
             slug=slug,
             type=section.type,
             name=name,
@@ -57,31 +57,32 @@ async def apply_destination(
             enabled=section.enabled,
         )
     else:
-        _check_same(row, section, source_ids)
-        destination_id = row.id
+        _check_same(row, section, sources)
         changed = await destinations.change_destination(
-            it.session, it.vault, row.id, name=name, enabled=section.enabled, settings=settings
+            it.act, row, name=name, enabled=section.enabled, settings=settings
         )
     place = len(it.changes)
-    order, strays = await _chain(it, slug, destination_id, runnables)
-    it.tell("destination", slug, changed + order, warnings + strays, created=row is None, place=place)
+    order, strays = await _chain(it, slug, row, runnables)
+    if order and not created:
+        it.act.note(Action.DESTINATION_MODIFIED, destinations.resource(row), *order)
+    it.tell("destination", slug, changed + order, warnings + strays, created=created, place=place)
 
 
-def _check_same(row: DestinationRow, section: DestinationSection, source_ids: Mapping[str, str]) -> None:
+def _check_same(row: DestinationRow, section: DestinationSection, sources: Mapping[str, SourceRow]) -> None:
     """Refuse what would send the events that still wait for a destination somewhere else."""
     if row.type != section.type:
         raise Invalid(f"the type of a destination cannot change from {row.type!r} to {section.type!r}: add another one")
-    if row.source_id != source_ids[section.source]:
+    if row.source_id != sources[section.source].id:
         raise Invalid("a destination stays with its source: add another destination for the other source")
 
 
 async def _chain(
-    it: Application, slug: str, destination_id: str, runnables: Mapping[str, Runnable]
+    it: Application, slug: str, destination: DestinationRow, runnables: Mapping[str, Runnable]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Connect a destination's functions, in order. Return whether the order changed, and what else is connected."""
-    rows = await it.session.scalars(
+    rows = await it.act.session.scalars(
         select(InstanceRow)
-        .where(InstanceRow.destination_id == destination_id)
+        .where(InstanceRow.destination_id == destination.id)
         .order_by(InstanceRow.position.desc(), InstanceRow.id.desc())
     )
     connected = {row.function_id: row for row in rows}  # where a function is connected twice, its first place counts
@@ -91,17 +92,17 @@ async def _chain(
             if entry.function not in runnables:
                 raise Invalid(f"unknown function {entry.function!r}{nearest(entry.function, runnables)}")
             runnable = runnables[entry.function]
-            row = connected.pop(runnable.function_id, None)
-            wanted.append(await _instance(it, slug, destination_id, entry, runnable, row))
-    moved = await instances.reorder(it.session, destination_id, wanted)
+            row = connected.pop(runnable.function.id, None)
+            wanted.append(await _instance(it, slug, destination, entry, runnable, row))
+    moved = await instances.reorder(it.act, destination.id, wanted)
     strays = tuple(f"also connected, though not in this folder: {row.name!r}" for row in connected.values())
     return (("order of functions",) if moved else ()), strays
 
 
 async def _instance(
     it: Application,
-    destination: str,
-    destination_id: str,
+    slug: str,
+    destination: DestinationRow,
     entry: ChainEntry,
     runnable: Runnable,
     row: InstanceRow | None,
@@ -110,24 +111,22 @@ async def _instance(
     schema = runnable.schema if row is None or runnable.version else await _schema_of(it, row)
     settings, warnings = it.resolve(entry.settings, sensitive(schema))
     changed: tuple[str, ...] = ()
+    created = row is None
     if row is None:
-        instance_id = await instances.add_instance(
-            it.session,
-            it.vault,
-            function_id=runnable.function_id,
-            destination_id=destination_id,
-            name=runnable.name,
+        row = await instances.add_instance(
+            it.act,
+            runnable.function,
+            destination,
+            name=runnable.function.name,
             settings=settings,
             enabled=entry.enabled,
             on_error=entry.on_error,
         )
     else:
-        instance_id = row.id
         changed = await instances.change_instance(
-            it.session,
-            it.vault,
-            row.id,
-            name=runnable.name,
+            it.act,
+            row,
+            name=runnable.function.name,
             settings=settings,
             enabled=entry.enabled,
             on_error=entry.on_error,
@@ -136,13 +135,13 @@ async def _instance(
     if runnable.version is not None:
         pinned = f"version {runnable.version.number}"
         changed = tuple(pinned if what == "version_id" else what for what in changed)
-    warnings += _missing_handlers(it, destination, entry.function)
-    it.tell("instance", f"{destination}/{entry.function}", changed, warnings, created=row is None)
-    return instance_id
+    warnings += _missing_handlers(it, slug, entry.function)
+    it.tell("instance", f"{slug}/{entry.function}", changed, warnings, created=created)
+    return row.id
 
 
 async def _schema_of(it: Application, row: InstanceRow) -> tuple[Definition, ...]:
-    version = await it.session.get_one(VersionRow, row.version_id)
+    version = await it.act.session.get_one(VersionRow, row.version_id)
     return definitions(version.settings_schema)
 
 

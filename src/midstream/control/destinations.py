@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream import destinations as catalog
 from midstream.control import settings as values
-from midstream.control.transaction import alone, assign, check_name, get
+from midstream.control.act import Act, Writes, use_case, use_case_on
+from midstream.control.transaction import assign, check_name, check_slug, slug_of, unlike
+from midstream.domain.access import Permission
+from midstream.domain.audit import Action, Resource
 from midstream.domain.written import nearest
 from midstream.errors import Invalid, RequestError
-from midstream.secrets import Vault
 from midstream.store.ids import new_id
-from midstream.store.schema import DestinationRow, SourceRow
+from midstream.store.schema import DestinationRow, InstanceRow, SourceRow
+from midstream.store.session import Sessions, reading
+
+
+class DestinationView(msgspec.Struct, frozen=True):
+    """A destination. `sensitive` names the settings that are set and never shown."""
+
+    id: str
+    slug: str
+    name: str
+    type: str
+    source_id: str
+    source: str  # its slug
+    enabled: bool
+    settings: dict[str, Any]
+    sensitive: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+def resource(row: DestinationRow) -> Resource:
+    """Name a destination for the audit trail."""
+    return Resource("destination", row.id, row.name)
 
 
 def kind_of(slug: str, where: str | None = None) -> catalog.Kind:
@@ -27,50 +52,61 @@ def kind_of(slug: str, where: str | None = None) -> catalog.Kind:
 
 
 async def add_destination(
-    session: AsyncSession,
-    vault: Vault,
+    act: Act,
+    source: SourceRow,
     *,
-    source_id: str,
     slug: str,
     type: str,  # noqa: A002 it is what the catalog, the table and the API call it
     name: str,
     settings: Mapping[str, Any],
     enabled: bool = True,
-) -> str:
-    """Add a destination to a source and return its id."""
+) -> DestinationRow:
+    """Add a destination to a source."""
     check_name(name)
-    source = await get(session, SourceRow, source_id)
-    taken = select(DestinationRow.id).where(
-        DestinationRow.workspace_id == source.workspace_id, DestinationRow.slug == slug
-    )
-    if await session.scalar(taken):
-        raise RequestError(409, "slug_taken", f"there is a destination {slug!r} already", "slug")
-    now = datetime.now(UTC)
+    in_workspace = DestinationRow.workspace_id == act.workspace_id
+    await check_slug(act.session, DestinationRow.slug, slug, in_workspace, "destination")
     row = DestinationRow(
         id=new_id("dst"),
-        workspace_id=source.workspace_id,
-        source_id=source_id,
+        workspace_id=act.workspace_id,
+        source_id=source.id,
         slug=slug,
         type=type,
         name=name,
         enabled=enabled,
         settings={},
         secrets={},
-        created_at=now,
-        updated_at=now,
-        enabled_at=now,
-        disabled_at=None if enabled else now,
+        created_at=act.at,
+        updated_at=act.at,
+        enabled_at=act.at,
+        disabled_at=None if enabled else act.at,
     )
-    _put(row, settings, vault)
-    session.add(row)
-    await session.flush()
-    return row.id
+    _put(act, row, settings)
+    act.session.add(row)
+    await act.session.flush()
+    act.note(Action.DESTINATION_CREATED, resource(row), f"source {source.id}")
+    return row
+
+
+async def create(
+    act: Act,
+    source: SourceRow,
+    *,
+    type: str,  # noqa: A002
+    name: str | None,
+    settings: Mapping[str, Any],
+    enabled: bool = True,
+) -> DestinationView:
+    """Add a destination to a source; its slug is made from its name."""
+    query = select(DestinationRow.slug).where(DestinationRow.workspace_id == act.workspace_id)
+    slug = unlike(slug_of(name or kind_of(type).name, "destination"), await act.session.scalars(query))
+    name = name or kind_of(type).name
+    row = await add_destination(act, source, slug=slug, type=type, name=name, settings=settings, enabled=enabled)
+    return await show(act, row)
 
 
 async def change_destination(
-    session: AsyncSession,
-    vault: Vault,
-    destination_id: str,
+    act: Act,
+    row: DestinationRow,
     *,
     name: str | None = None,
     enabled: bool | None = None,
@@ -79,26 +115,106 @@ async def change_destination(
     """Change what is given; return what changed. `settings` replaces all of them; source and type stay for ever."""
     if name is not None:
         check_name(name)
-    row = await get(session, DestinationRow, destination_id)
     changed = assign(row, name=name, enabled=enabled)
     if settings is not None:
-        changed += _put(row, settings, vault)
-    now = datetime.now(UTC)
+        changed += _put(act, row, settings)
     if "enabled" in changed and row.enabled:
-        row.enabled_at = now
+        row.enabled_at = act.at
     elif "enabled" in changed:
-        row.disabled_at = now
+        row.disabled_at = act.at
     if changed:
-        row.updated_at = now
+        row.updated_at = act.at
+    if "enabled" in changed:
+        act.note(Action.DESTINATION_ENABLED if row.enabled else Action.DESTINATION_DISABLED, resource(row))
+    if others := [each for each in changed if each != "enabled"]:
+        act.note(Action.DESTINATION_MODIFIED, resource(row), *others)
     return changed
 
 
-def _put(row: DestinationRow, settings: Mapping[str, Any], vault: Vault) -> tuple[str, ...]:
+async def change(
+    act: Act,
+    row: DestinationRow,
+    *,
+    name: str | None = None,
+    enabled: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> DestinationView:
+    """Change what is given. Settings that are not named stay as they are; null takes one away."""
+    if settings is not None:
+        settings = values.merged(row, row.settings | dict(settings), act.vault)
+    await change_destination(act, row, name=name, enabled=enabled, settings=settings)
+    return await show(act, row)
+
+
+async def remove(act: Act, row: DestinationRow) -> None:
+    """Delete a destination; 409 while functions are connected to it. Events that wait for it are not delivered."""
+    names = list(await act.session.scalars(select(InstanceRow.name).where(InstanceRow.destination_id == row.id)))
+    if names:
+        raise RequestError(
+            409, "conflict", f"functions are connected to the destination; disconnect these first: {', '.join(names)}"
+        )
+    act.note(Action.DESTINATION_DELETED, resource(row))
+    await act.session.delete(row)
+
+
+def _put(act: Act, row: DestinationRow, settings: Mapping[str, Any]) -> tuple[str, ...]:
     kind = kind_of(row.type)
     catalog.validated(kind, settings)
     values.check_json(settings)
-    return values.put(row, settings, kind.sensitive, vault)
+    return values.put(row, settings, kind.sensitive, act.vault)
 
 
-create_destination = alone(add_destination)
-update_destination = alone(change_destination)
+async def show(act: Act, row: DestinationRow) -> DestinationView:
+    """Return one destination."""
+    [view] = await _views(act, [row])
+    return view
+
+
+async def list_destinations(act: Act, *, source_id: str | None = None) -> list[DestinationView]:
+    """List the destinations of the sources the caller may read, by slug."""
+    query = select(DestinationRow).where(DestinationRow.workspace_id == act.workspace_id).order_by(DestinationRow.slug)
+    if source_id is not None:
+        query = query.where(DestinationRow.source_id == source_id)
+    seen = act.caller.sees(Permission.SOURCE_READ)
+    return await _views(act, [row for row in await act.session.scalars(query) if seen is None or row.source_id in seen])
+
+
+async def connected(act: Act, row: SourceRow) -> list[DestinationView]:
+    """List the destinations of one source."""
+    return await list_destinations(act, source_id=row.id)
+
+
+async def slugs(sessions: Sessions) -> dict[str, str]:
+    """Return the slug of every destination by id, of all workspaces: for who has the data dir anyway."""
+    async with reading(sessions) as session:
+        rows = await session.execute(select(DestinationRow.id, DestinationRow.slug).order_by(DestinationRow.slug))
+        return {key: slug for key, slug in rows}  # noqa: C416 # a Row is no pair to mypy
+
+
+async def _views(act: Act, rows: Sequence[DestinationRow]) -> list[DestinationView]:
+    query = select(SourceRow.id, SourceRow.slug).where(SourceRow.id.in_({row.source_id for row in rows}))
+    slugs = defaultdict(str, {key: slug for key, slug in await act.session.execute(query)})  # noqa: C416
+    return [
+        DestinationView(
+            id=row.id,
+            slug=row.slug,
+            name=row.name,
+            type=row.type,
+            source_id=row.source_id,
+            source=slugs[row.source_id],
+            enabled=row.enabled,
+            settings=dict(row.settings),
+            sensitive=tuple(sorted(row.secrets)),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+destinations = use_case(list_destinations, Permission.WORKSPACE_READ)
+connected_destinations = use_case_on(SourceRow, connected, Permission.SOURCE_READ)
+create_destination = use_case_on(SourceRow, create, Permission.SOURCE_EDIT, writes=Writes.TOPOLOGY)
+get_destination = use_case_on(DestinationRow, show, Permission.SOURCE_READ)
+update_destination = use_case_on(DestinationRow, change, Permission.SOURCE_EDIT, writes=Writes.TOPOLOGY)
+delete_destination = use_case_on(DestinationRow, remove, Permission.SOURCE_EDIT, writes=Writes.TOPOLOGY)

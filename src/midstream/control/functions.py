@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from midstream.control.transaction import alone, assign, check_name, get
+from midstream.control.act import Act, Writes, use_case, use_case_on
+from midstream.control.transaction import assign, check_name, check_slug, slug_of, unlike
+from midstream.domain.access import Permission
+from midstream.domain.audit import Action, Resource
 from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming, Limits
 from midstream.domain.hosts import Hosts
-from midstream.domain.settings import Definition
+from midstream.domain.settings import Definition, check_schema, definitions
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
-from midstream.store.schema import FunctionRow, VersionRow
+from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, VersionRow
 
 
 class Version(NamedTuple):
@@ -26,46 +30,138 @@ class Version(NamedTuple):
     number: int
 
 
+class Connection(msgspec.Struct, frozen=True):
+    """Where a function runs, and which of its versions."""
+
+    instance_id: str
+    name: str
+    destination_id: str
+    destination: str  # its display name
+    version_id: str
+    version: int
+    enabled: bool
+    deployed_at: datetime | None
+
+
+class FunctionView(msgspec.Struct, frozen=True):
+    """A function with its latest version, and where it runs."""
+
+    id: str
+    slug: str
+    name: str
+    description: str
+    logo_url: str
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    hosts: tuple[str, ...]
+    forming: Forming
+    version: int
+    version_id: str
+    code: str
+    schema: tuple[Definition, ...]
+    connections: tuple[Connection, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def deployed_at(self) -> datetime | None:
+        """When one of its instances was last given a version."""
+        return max((each.deployed_at for each in self.connections if each.deployed_at), default=None)
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether all that runs of it is its latest version."""
+        return all(each.version == self.version for each in self.connections)
+
+
+class VersionView(msgspec.Struct, frozen=True):
+    """One version, and whether any instance runs it."""
+
+    id: str
+    function_id: str
+    number: int
+    code: str
+    schema: tuple[Definition, ...]
+    author: str
+    message: str
+    created_at: datetime
+    deployed: bool
+    deployed_at: datetime | None
+
+
+def resource(row: FunctionRow) -> Resource:
+    """Name a function for the audit trail."""
+    return Resource("function", row.id, row.name)
+
+
 async def add_function(
-    session: AsyncSession,
+    act: Act,
     *,
-    workspace_id: str,
     slug: str,
     name: str,
     description: str = "",
+    logo_url: str = "",
     hosts: Sequence[str] = (),
     forming: Forming = Forming(),  # noqa: B008 # frozen
-) -> str:
-    """Add an insert function, which has no version yet, and return its id."""
+) -> FunctionRow:
+    """Add an insert function, which has no version yet."""
     check_name(name)
     check_running(hosts, forming)
-    taken = select(FunctionRow.id).where(FunctionRow.workspace_id == workspace_id, FunctionRow.slug == slug)
-    if await session.scalar(taken):
-        raise RequestError(409, "slug_taken", f"there is a function {slug!r} already", "slug")
-    now = datetime.now(UTC)
+    await check_slug(act.session, FunctionRow.slug, slug, FunctionRow.workspace_id == act.workspace_id, "function")
     row = FunctionRow(
         id=new_id("ifnd"),
-        workspace_id=workspace_id,
+        workspace_id=act.workspace_id,
         slug=slug,
         name=name,
         description=description,
+        logo_url=logo_url,
+        created_by=act.caller.id,
         hosts=list(hosts),
         batch_max_count=forming.max_count,
         batch_max_wait=forming.max_wait,
-        created_at=now,
-        updated_at=now,
+        created_at=act.at,
+        updated_at=act.at,
     )
-    session.add(row)
-    await session.flush()
-    return row.id
+    act.session.add(row)
+    await act.session.flush()
+    act.note(Action.FUNCTION_CREATED, resource(row))
+    return row
+
+
+async def create(
+    act: Act,
+    *,
+    code: str,
+    name: str,
+    schema: Sequence[Definition] = (),
+    description: str = "",
+    logo_url: str = "",
+    hosts: Sequence[str] = (),
+    forming: Forming = Forming(),  # noqa: B008 # frozen
+    message: str = "",
+) -> FunctionView:
+    """Add an insert function with its first version."""
+    taken = await act.session.scalars(select(FunctionRow.slug).where(FunctionRow.workspace_id == act.workspace_id))
+    row = await add_function(
+        act,
+        slug=unlike(slug_of(name, "function"), taken),
+        name=name,
+        description=description,
+        logo_url=logo_url,
+        hosts=hosts,
+        forming=forming,
+    )
+    await add_version(act, row, code=code, schema=schema, author=_author(act), message=message)
+    return await show(act, row)
 
 
 async def change_function(
-    session: AsyncSession,
-    function_id: str,
+    act: Act,
+    row: FunctionRow,
     *,
     name: str | None = None,
     description: str | None = None,
+    logo_url: str | None = None,
     hosts: Sequence[str] | None = None,
     forming: Forming | None = None,
 ) -> tuple[str, ...]:
@@ -76,23 +172,72 @@ async def change_function(
     if name is not None:
         check_name(name)
     check_running(hosts or (), forming or Forming())
-    row = await get(session, FunctionRow, function_id)
     changed = assign(
         row,
         name=name,
         description=description,
+        logo_url=logo_url,
         hosts=None if hosts is None else list(hosts),
         batch_max_count=forming and forming.max_count,
         batch_max_wait=forming and forming.max_wait,
     )
     if changed:
-        row.updated_at = datetime.now(UTC)
+        row.updated_at = act.at
+        act.note(Action.FUNCTION_MODIFIED, resource(row), *changed)
     return changed
 
 
+async def change(
+    act: Act,
+    row: FunctionRow,
+    *,
+    code: str | None = None,
+    schema: Sequence[Definition] | None = None,
+    message: str = "",
+    name: str | None = None,
+    description: str | None = None,
+    logo_url: str | None = None,
+    hosts: Sequence[str] | None = None,
+    batch_max_count: int | None = None,
+    batch_max_wait: float | None = None,
+) -> FunctionView:
+    """Save what is given. Code or settings that differ from the latest version's make a new one; what runs goes on."""
+    count = row.batch_max_count if batch_max_count is None else batch_max_count
+    wait = row.batch_max_wait if batch_max_wait is None else batch_max_wait
+    await change_function(
+        act,
+        row,
+        name=name,
+        description=description,
+        logo_url=logo_url,
+        hosts=hosts,
+        forming=Forming(count, wait),
+    )
+    latest = await latest_version(act.session, row.id)
+    code = code if code is not None else latest.code if latest else None
+    wanted = definitions(latest.settings_schema) if schema is None and latest else tuple(schema or ())
+    differs = latest is None or latest.code != code or definitions(latest.settings_schema) != wanted
+    if code is not None and differs:
+        await add_version(act, row, code=code, schema=wanted, author=_author(act), message=message)
+    return await show(act, row)
+
+
+async def remove(act: Act, row: FunctionRow) -> None:
+    """Delete a function and its versions; 409, with the list, while it is connected."""
+    connected = (await _connections(act.session, [row.id]))[row.id]
+    if connected:
+        names = ", ".join(f"{each.destination} ({each.instance_id})" for each in connected)
+        raise RequestError(
+            409, "conflict", f"the function is connected to destinations; disconnect these first: {names}"
+        )
+    await act.session.execute(delete(VersionRow).where(VersionRow.function_id == row.id))
+    await act.session.delete(row)
+    act.note(Action.FUNCTION_DELETED, resource(row))
+
+
 async def add_version(
-    session: AsyncSession,
-    function_id: str,
+    act: Act,
+    row: FunctionRow,
     *,
     code: str,
     schema: Sequence[Definition] = (),
@@ -100,31 +245,172 @@ async def add_version(
     message: str = "",
 ) -> Version:
     """Save code and settings schema as the next version. Nothing runs it until an instance is pinned to it."""
+    version = await _save(act, row, code, schema, author, message)
+    act.note(Action.FUNCTION_MODIFIED, resource(row), f"version {version.number}")
+    return version
+
+
+async def _save(
+    act: Act, function: FunctionRow, code: str, schema: Sequence[Definition], author: str, message: str
+) -> Version:
     check_code(code)
-    for definition in schema:
-        definition.check()
-    function = await get(session, FunctionRow, function_id)
-    last = await session.scalar(select(func.max(VersionRow.number)).where(VersionRow.function_id == function_id))
+    check_schema(schema)
+    query = select(func.max(VersionRow.number)).where(VersionRow.function_id == function.id)
     row = VersionRow(
         id=new_id("ver"),
-        function_id=function_id,
-        number=(last or 0) + 1,
+        function_id=function.id,
+        number=(await act.session.scalar(query) or 0) + 1,
         code=code,
         settings_schema=msgspec.to_builtins(schema),
         author=author,
         message=message,
-        created_at=datetime.now(UTC),
+        created_at=act.at,
     )
-    session.add(row)
-    function.updated_at = row.created_at
-    await session.flush()
+    act.session.add(row)
+    function.updated_at = act.at
+    await act.session.flush()
     return Version(row.id, row.number)
+
+
+async def restore(act: Act, row: FunctionRow, *, version_id: str) -> VersionView:
+    """Make an old version's code and settings the latest version, a new one. Nothing runs it until it is deployed."""
+    old, _ = await act.find(VersionRow, version_id)
+    if old.function_id != row.id:
+        raise RequestError(404, "not-found", f"the function has no version with the id {version_id!r}", "versionId")
+    message = f"restored from version {old.number}"
+    saved = await _save(act, row, old.code, definitions(old.settings_schema), _author(act), message)
+    act.note(Action.VERSION_RESTORED, resource(row), f"version {old.number} as version {saved.number}")
+    return await show_version(act, row, saved.id)
+
+
+async def list_versions(act: Act, row: FunctionRow) -> list[VersionView]:
+    """List a function's versions, the newest first."""
+    query = select(VersionRow).where(VersionRow.function_id == row.id).order_by(VersionRow.number.desc())
+    deployed = await _deployed(act.session, row.id)
+    return [_version_view(each, deployed) for each in await act.session.scalars(query)]
+
+
+async def show_version(act: Act, row: FunctionRow, version_id: str) -> VersionView:
+    """Return one version of a function, which `latest` may name too."""
+    if version_id == "latest":
+        found = await latest_version(act.session, row.id)
+    else:
+        found, _ = await act.find(VersionRow, version_id)
+    if found is None or found.function_id != row.id:
+        raise RequestError(404, "not-found", f"the function has no version with the id {version_id!r}")
+    return _version_view(found, await _deployed(act.session, row.id))
+
+
+async def _deployed(session: AsyncSession, function_id: str) -> Mapping[str, datetime | None]:
+    """Return the versions that run, and since when at the earliest."""
+    rows = await session.execute(
+        select(InstanceRow.version_id, func.max(InstanceRow.deployed_at))
+        .where(InstanceRow.function_id == function_id)
+        .group_by(InstanceRow.version_id)
+    )
+    return {version: at for version, at in rows}  # noqa: C416 # a Row is no pair to mypy
+
+
+def _version_view(row: VersionRow, deployed: Mapping[str, datetime | None]) -> VersionView:
+    return VersionView(
+        id=row.id,
+        function_id=row.function_id,
+        number=row.number,
+        code=row.code,
+        schema=definitions(row.settings_schema),
+        author=row.author,
+        message=row.message,
+        created_at=row.created_at,
+        deployed=row.id in deployed,
+        deployed_at=deployed.get(row.id),
+    )
+
+
+async def show(act: Act, row: FunctionRow) -> FunctionView:
+    """Return one function."""
+    [view] = await _views(act.session, [row])
+    return view
+
+
+async def list_functions(act: Act) -> list[FunctionView]:
+    """List the functions the caller may read, by slug."""
+    query = select(FunctionRow).where(FunctionRow.workspace_id == act.workspace_id).order_by(FunctionRow.slug)
+    seen = act.caller.sees(Permission.FUNCTION_READ)
+    rows = [row for row in await act.session.scalars(query) if seen is None or row.id in seen]
+    return await _views(act.session, rows)
+
+
+async def _views(session: AsyncSession, rows: Sequence[FunctionRow]) -> list[FunctionView]:
+    ids = [row.id for row in rows]
+    connections = await _connections(session, ids)
+    numbers = (
+        select(VersionRow.function_id, func.max(VersionRow.number).label("number"))
+        .where(VersionRow.function_id.in_(ids))
+        .group_by(VersionRow.function_id)
+        .subquery()
+    )
+    latest = await session.scalars(
+        select(VersionRow).join(
+            numbers, (VersionRow.function_id == numbers.c.function_id) & (VersionRow.number == numbers.c.number)
+        )
+    )
+    versions = {version.function_id: version for version in latest}
+    return [_view(row, versions.get(row.id), connections[row.id]) for row in rows]
+
+
+def _view(row: FunctionRow, version: VersionRow | None, connections: Sequence[Connection]) -> FunctionView:
+    return FunctionView(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        description=row.description,
+        logo_url=row.logo_url,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        hosts=tuple(row.hosts or ()),
+        forming=Forming(row.batch_max_count, row.batch_max_wait),
+        version=version.number if version else 0,
+        version_id=version.id if version else "",
+        code=version.code if version else "",
+        schema=definitions(version.settings_schema) if version else (),
+        connections=tuple(connections),
+    )
+
+
+async def _connections(session: AsyncSession, function_ids: Sequence[str]) -> Mapping[str, list[Connection]]:
+    rows = await session.execute(
+        select(InstanceRow, DestinationRow.name, VersionRow.number)
+        .join(DestinationRow, DestinationRow.id == InstanceRow.destination_id)
+        .join(VersionRow, VersionRow.id == InstanceRow.version_id)
+        .where(InstanceRow.function_id.in_(function_ids))
+        .order_by(DestinationRow.slug, InstanceRow.position, InstanceRow.id)
+    )
+    found: dict[str, list[Connection]] = defaultdict(list)
+    for row, destination, number in rows:
+        found[row.function_id].append(
+            Connection(
+                instance_id=row.id,
+                name=row.name,
+                destination_id=row.destination_id,
+                destination=destination,
+                version_id=row.version_id,
+                version=number,
+                enabled=row.enabled,
+                deployed_at=row.deployed_at,
+            )
+        )
+    return found
+
+
+def _author(act: Act) -> str:
+    return act.caller.email or act.caller.id
 
 
 def check_code(code: str, where: str | None = None) -> None:
     """Refuse code that is too long to run, or that no text column can keep."""
     limit = Limits().code_bytes
-    if len(code.encode()) > limit:
+    if len(code.encode(errors="surrogatepass")) > limit:
         raise Invalid(f"the code is longer than {limit} bytes", where)
     if "\0" in code:
         raise Invalid("the code contains a NUL character; write it as \\0 in a string", where)
@@ -145,6 +431,11 @@ async def latest_version(session: AsyncSession, function_id: str) -> VersionRow 
     return await session.scalar(query)
 
 
-create_function = alone(add_function)
-update_function = alone(change_function)
-create_version = alone(add_version)
+functions = use_case(list_functions, Permission.WORKSPACE_READ)
+create_function = use_case(create, Permission.FUNCTION_CREATE, writes=Writes.TOPOLOGY)
+get_function = use_case_on(FunctionRow, show, Permission.FUNCTION_READ)
+update_function = use_case_on(FunctionRow, change, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
+delete_function = use_case_on(FunctionRow, remove, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
+versions = use_case_on(FunctionRow, list_versions, Permission.FUNCTION_READ)
+get_version = use_case_on(FunctionRow, show_version, Permission.FUNCTION_READ)
+restore_version = use_case_on(FunctionRow, restore, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)

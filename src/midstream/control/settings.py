@@ -13,6 +13,8 @@ from midstream.errors import Invalid
 from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow, InstanceRow
 
+MASKED = "••••"  # what stands for a value that is never shown
+
 
 def check_json(values: Mapping[str, Any]) -> None:
     """Refuse what TOML can say and JSON cannot: dates, times, infinity, not-a-number."""
@@ -79,6 +81,16 @@ def put(
 def opened(row: DestinationRow | InstanceRow, vault: Vault) -> dict[str, Any]:
     """Return all of a row's settings in the clear; `Invalid` when one cannot be decrypted."""
     return row.settings | {name: vault.unseal(text, owner=row.id, name=name) for name, text in row.secrets.items()}
+
+
+def merged(row: DestinationRow | InstanceRow, settings: Mapping[str, Any], vault: Vault) -> dict[str, Any]:
+    """Complete settings as a caller sent them, who never saw the sensitive ones: not named, or masked, means kept.
+
+    Null takes a value away.
+    """
+    kept = {name for name in row.secrets if settings.get(name, MASKED) == MASKED}
+    values = {name: value for name, value in settings.items() if value is not None and name not in kept}
+    return values | {name: vault.unseal(row.secrets[name], owner=row.id, name=name) for name in kept}
 
 
 def _holds(row: DestinationRow | InstanceRow, name: str, value: Any, vault: Vault) -> bool:

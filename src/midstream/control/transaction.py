@@ -1,43 +1,19 @@
-"""What every use case is made of: a step on an open transaction, and that step in a transaction of its own."""
+"""Small steps that many use cases take: setting what differs, and names people can read."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+import re
+from collections.abc import Iterable
+from typing import Any
 
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from midstream.errors import Invalid, RequestError
 from midstream.store.schema import Table
-from midstream.store.session import Sessions, changing
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Row = TypeVar("Row", bound=Table)
 
 MAX_NAME = 120  # characters of a display name, contract §1
-
-
-def alone(
-    step: Callable[Concatenate[AsyncSession, P], Awaitable[T]],
-) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, T]]:
-    """Turn a step into a use case: it takes the session factory instead, commits, and counts the revision up."""
-
-    @wraps(step)
-    async def use_case(sessions: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        async with changing(sessions) as session:
-            return await step(session, *args, **kwargs)
-
-    return use_case
-
-
-async def get(session: AsyncSession, table: type[Row], key: str) -> Row:
-    """Fetch a row by id; a 404 when there is none."""
-    row = await session.get(table, key)
-    if row is None:
-        raise RequestError(404, "not_found", f"no {table.__tablename__} with id {key}")
-    return row
 
 
 def assign(row: Table, **values: Any) -> tuple[str, ...]:
@@ -52,3 +28,23 @@ def check_name(name: str, where: str | None = None) -> None:
     """Refuse a display name that is empty, too long, or could not be shown on one line."""
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise Invalid(f"expected a name of 1 to {MAX_NAME} printable characters, got {len(name)} characters", where)
+
+
+def slug_of(name: str, otherwise: str) -> str:
+    """Make a slug of a display name: `Mask e-mails!` becomes `mask-e-mails`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:90].strip("-") or otherwise
+
+
+def unlike(slug: str, taken: Iterable[str]) -> str:
+    """Return the slug, numbered when it is taken."""
+    known = set(taken)
+    numbered = (f"{slug}-{number}" for number in range(2, len(known) + 3))
+    return slug if slug not in known else next(each for each in numbered if each not in known)
+
+
+async def check_slug(
+    session: AsyncSession, column: InstrumentedAttribute[str], slug: str, where: ColumnElement[bool], what: str
+) -> None:
+    """Refuse a slug that another of its kind has."""
+    if await session.scalar(select(column).where(column == slug, where).limit(1)):
+        raise RequestError(409, "conflict", f"there is a {what} {slug!r} already", "slug")

@@ -5,7 +5,8 @@ Enters: a schema and values as a user wrote them. Leaves: nothing, or `Invalid` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,7 +17,8 @@ from midstream.domain.written import Section, nearest
 from midstream.errors import Invalid
 
 SettingType = Literal["STRING", "BOOLEAN", "ARRAY", "TEXT_MAP"]
-SettingName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
+NAME_PATTERN, MAX_NAME = r"^[A-Za-z][A-Za-z0-9_]*$", 100
+SettingName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=MAX_NAME)]
 _EXPECTED: Mapping[str, str] = {
     "STRING": "a string",
     "BOOLEAN": "true or false",
@@ -73,6 +75,32 @@ def declared(sections: Mapping[str, SettingSection]) -> tuple[Definition, ...]:
 def definitions(schema: Sequence[Mapping[str, Any]]) -> tuple[Definition, ...]:
     """Read the schema as a version keeps it."""
     return msgspec.convert(schema, tuple[Definition, ...])
+
+
+def check_schema(schema: Sequence[Definition]) -> None:
+    """Refuse a schema with a name that code could not read, a name twice, or a seal that does not hold."""
+    names = [it.name for it in schema]
+    for it in schema:
+        if not re.fullmatch(NAME_PATTERN, it.name) or len(it.name) > MAX_NAME:
+            raise Invalid(
+                f"setting {it.name[:MAX_NAME]!r}: a name has letters, digits and _, begins with a letter, "
+                f"and is at most {MAX_NAME} characters long"
+            )
+        if names.count(it.name) > 1:
+            raise Invalid(f"setting {it.name!r} is declared twice: names are unique")
+        it.check()
+
+
+def name_of(label: str, taken: Collection[str] = ()) -> str:
+    """Make a setting's name of its label, in camelCase and unlike the others: `API key` becomes `apiKey`."""
+    words = re.findall(r"[A-Za-z0-9]+", label)
+    name = "".join(
+        word.lower() if place == 0 else word[0].upper() + word[1:].lower() for place, word in enumerate(words)
+    )
+    if not name or not name[0].isalpha():
+        name = f"setting{name[:1].upper()}{name[1:]}"
+    name = name[: MAX_NAME - 4]
+    return next(each for each in (name, *(f"{name}{n}" for n in range(2, len(taken) + 3))) if each not in taken)
 
 
 def sensitive(schema: Sequence[Definition]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -143,6 +144,8 @@ class FunctionRow(Table):
     slug: Mapped[str]
     name: Mapped[str]
     description: Mapped[str]
+    logo_url: Mapped[str] = mapped_column(server_default=text("''"))
+    created_by: Mapped[str] = mapped_column(server_default=text("''"))  # the id of a user or token
     hosts: Mapped[list[str] | None]
     batch_max_count: Mapped[int] = mapped_column(server_default="20")
     batch_max_wait: Mapped[float] = mapped_column(server_default="1.0")  # seconds
@@ -183,6 +186,7 @@ class InstanceRow(Table):
     position: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    deployed_at: Mapped[datetime | None]  # when its version was last pinned; None where it was before that was kept
 
 
 class RevisionRow(Table):

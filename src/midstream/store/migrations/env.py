@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
+from midstream.store.people import UserRow
 from midstream.store.schema import Table
+from midstream.store.trail import AuditRow
+
+assert {UserRow.__table__, AuditRow.__table__} <= set(Table.metadata.tables.values())  # known by being imported
 
 context.configure(
     connection=context.config.attributes["connection"],
