@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,25 @@ from midstream.secrets import Vault
 class Orders:
     """Everything a child needs to know. `listen` is the inherited file descriptor of the listening socket."""
 
-    role: str  # "front" or "worker"
+    role: str  # "front", "control" or "worker"
     number: int
     config: dict[str, Any]
     endpoint: Endpoint
     listen: int | None = None
     ingest: bool = True
-    control: bool = True
+    control: str = ""  # where the control process listens, for the front; empty when there is none
+
+    @property
+    def name(self) -> str:
+        """What the process is called, in logs and by whoever reads `ps`."""
+        return f"worker-{self.number}" if self.role == "worker" else self.role
 
     def line(self) -> bytes:
         """Return the orders as a line. It holds secrets: it goes through a pipe and nowhere else."""
         return msgspec.json.encode(asdict(self)) + b"\n"
+
+
+Role = Callable[[Orders, Config, asyncio.Event], Awaitable[None]]
 
 
 def receive() -> tuple[Orders, Config]:

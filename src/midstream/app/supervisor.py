@@ -1,7 +1,7 @@
 """The process a person started: it prepares the data dir, starts the others, restarts those that end, and stops all in order.
 
-Order of start: lock, port, log, database, then front and workers. Order of stop: front (nothing new comes in), workers
-(what came in is finished), log.
+Order of start: lock, port, log, database, then front, control and workers. Order of stop: front (nothing new comes in),
+control, workers (what came in is finished), log.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Supervisor:
         self._listener: socket.socket | None = None
         self._children: list[_Child] = []
         self._endpoint: Endpoint | None = None
-        self._metrics: Path | None = None
+        self._shared: Path | None = None  # a folder of the processes' own, with a short name: a socket's must be short
+        self._desk: socket.socket | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -78,8 +79,8 @@ class Supervisor:
         return f"http://{host}:{port}"
 
     def pids(self) -> dict[str, int]:
-        """Return the processes by what they are: front, worker-0 …, log."""
-        found = {_name(child.orders): child.process.pid for child in self._children}
+        """Return the processes by what they are: front, control, worker-0 …, log."""
+        found = {child.orders.name: child.process.pid for child in self._children}
         if self._server and self._server.pid:
             found["log"] = self._server.pid
         return found
@@ -99,8 +100,10 @@ class Supervisor:
             await self._lay_out()
             await self._prepare_store()
             # Several supervisors of a cluster may share a folder; each counts for itself.
-            self._metrics = Path(tempfile.mkdtemp(prefix="midstream-metrics-"))
-            telemetry.share_metrics(self._metrics)
+            self._shared = Path(tempfile.mkdtemp(prefix="midstream-"))
+            telemetry.share_metrics(self._shared)
+            if self._role in ("all", "control"):
+                self._desk = listening_within(self._shared / "control.sock")
             self._children = [_Child(orders, self._spawn(orders), time.monotonic()) for orders in self._roster()]
         except BaseException:
             await self.stop()
@@ -120,7 +123,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop everything in order. What does not leave within its time is killed: the log gives its work to the next."""
         patience = self.config.drain_timeout + 5
-        for role in ("front", "worker"):
+        for role in ("front", "control", "worker"):
             leaving = [child for child in self._children if child.orders.role == role]
             for child in leaving:
                 with contextlib.suppress(ProcessLookupError):
@@ -133,8 +136,10 @@ class Supervisor:
             self._listener.close()
         if self._lock:
             self._lock.release()
-        if self._metrics:
-            shutil.rmtree(self._metrics, ignore_errors=True)
+        if self._desk:
+            self._desk.close()
+        if self._shared:
+            shutil.rmtree(self._shared, ignore_errors=True)
 
     async def _open_log(self) -> Endpoint:
         if self.config.nats_url:
@@ -195,9 +200,11 @@ class Supervisor:
                 orders,
                 listen=self._listener.fileno(),
                 ingest=self._role in ("all", "ingest"),
-                control=self._role in ("all", "control"),
+                control=str(self._desk.getsockname()) if self._desk else "",
             )
             roster.append(front)
+        if self._desk:
+            roster.append(replace(orders, role="control", config=config, listen=self._desk.fileno()))
         if self._role in ("all", "worker"):
             roster += [
                 replace(orders, role="worker", number=number, config=config) for number in range(self.config.workers)
@@ -209,7 +216,7 @@ class Supervisor:
         with contextlib.ExitStack() as files:
             output = files.enter_context(self._output.open("ab")) if self._output else None
             process = subprocess.Popen(
-                [sys.executable, "-m", "midstream.app", _name(orders)],  # the name is for whoever reads `ps`
+                [sys.executable, "-m", "midstream.app", orders.name],  # the name is for whoever reads `ps`
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -230,7 +237,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
     async def _restart(self, child: _Child) -> None:
-        logger().error("a process ended; restarting it", ended=_name(child.orders), exit_code=child.process.returncode)
+        logger().error("a process ended; restarting it", ended=child.orders.name, exit_code=child.process.returncode)
         lived = time.monotonic() - child.started
         child.backoff = _FIRST_BACKOFF if lived > _LAST_BACKOFF else min(child.backoff * 2, _LAST_BACKOFF)
         await asyncio.sleep(child.backoff if lived < 1 else 0)
@@ -254,10 +261,6 @@ def external(nats_url: str) -> Endpoint:
     return Endpoint(urls)
 
 
-def _name(orders: Orders) -> str:
-    return orders.role if orders.role == "front" else f"{orders.role}-{orders.number}"
-
-
 def listening(host: str, port: int) -> socket.socket:
     """Bind the port here, once: a taken port is said before anything starts, and a restart of the front loses no caller."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -272,6 +275,14 @@ def listening(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}. "
             "Stop what uses it, or choose another with --port (0 takes a free one)."
         ) from None
+    return listener
+
+
+def listening_within(path: Path) -> socket.socket:
+    """Listen for the front at a path in a folder that nobody else may enter. A restart of who answers loses no caller."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(2048)
     return listener
 
 

@@ -149,18 +149,27 @@ class UseCase(Generic[P, T]):
         """Look up what it is about, check the permissions and `if_match`, run the step, and commit with the trail."""
         given: list[Any] = list(args)
         async with acting(call, self.writes) as act:
-            subject = WORKSPACE
-            for place, table in enumerate(self.on):
-                given[place], found = await act.find(table, given[place])
-                subject = Subject(
-                    function_id=subject.function_id or found.function_id,
-                    source_id=subject.source_id or found.source_id,
-                )
-            for permission in self.needs:
-                act.require(permission, subject)
+            await self._admit(act, given)
             if self.on and call.if_match is not None:
                 _check_tag(call.if_match, given[0])
             return await self.step(act, *given, **kwargs)
+
+    async def admit(self, call: Call, *keys: str) -> None:
+        """Only look up and check the permissions, before something that is dear to do; 403 and 404 as by calling."""
+        async with acting(call, Writes.NOTHING) as act:
+            await self._admit(act, list(keys))
+
+    async def _admit(self, act: Act, given: list[Any]) -> None:
+        """Replace the ids by what they are of, and ask each permission on it."""
+        subject = WORKSPACE
+        for place, table in enumerate(self.on):
+            given[place], found = await act.find(table, given[place])
+            subject = Subject(
+                function_id=subject.function_id or found.function_id,
+                source_id=subject.source_id or found.source_id,
+            )
+        for permission in self.needs:
+            act.require(permission, subject)
 
 
 def use_case(

@@ -403,6 +403,10 @@ async def _connections(session: AsyncSession, function_ids: Sequence[str]) -> Ma
     return found
 
 
+async def try_nothing(act: Act) -> None:
+    """Do nothing: code is tried by who asks, once this allowed it."""
+
+
 def _author(act: Act) -> str:
     return act.caller.email or act.caller.id
 
@@ -438,4 +442,5 @@ update_function = use_case_on(FunctionRow, change, Permission.FUNCTION_EDIT, wri
 delete_function = use_case_on(FunctionRow, remove, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
 versions = use_case_on(FunctionRow, list_versions, Permission.FUNCTION_READ)
 get_version = use_case_on(FunctionRow, show_version, Permission.FUNCTION_READ)
+try_code = use_case(try_nothing, Permission.FUNCTION_TRY)
 restore_version = use_case_on(FunctionRow, restore, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)

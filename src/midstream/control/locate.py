@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -68,6 +69,10 @@ async def _home(  # noqa: PLR0911 # one return a table
 
 
 def etag(row: Table) -> str:
-    """Return the entity tag of what a row says now: when it last changed, to the microsecond."""
-    changed = getattr(row, "updated_at", None) or getattr(row, "created_at")  # noqa: B009 # not all tables have both
+    """Return the entity tag of what a row says now."""
+    return tag_of(getattr(row, "updated_at", None) or getattr(row, "created_at"))  # noqa: B009 # not all have both
+
+
+def tag_of(changed: datetime) -> str:
+    """Return the entity tag of what last changed then: its time to the microsecond."""
     return f'"{int(changed.timestamp() * 1_000_000):x}"'

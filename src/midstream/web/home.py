@@ -8,6 +8,7 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from midstream.domain.topology import Destination, Snapshot
 
@@ -22,10 +23,12 @@ pre { padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .5rem; 
 """
 
 
-def routes(snapshot: Callable[[], Snapshot]) -> list[Route]:
-    """Return the page's route. `snapshot` is asked at each request."""
+def routes(snapshot: Callable[[], Snapshot], api: ASGIApp | None) -> list[Route]:
+    """Return the page's route. `snapshot` is asked at each request; who does not want HTML is answered by the `api`."""
 
-    async def home(request: Request) -> Response:
+    async def home(request: Request) -> Response | ASGIApp:
+        if api is not None and _asks_the_api(request):
+            return api
         page = _page(snapshot(), str(request.base_url).rstrip("/"))
         return HTMLResponse(
             page,
@@ -37,6 +40,11 @@ def routes(snapshot: Callable[[], Snapshot]) -> list[Route]:
         )
 
     return [Route("/", home)]
+
+
+def _asks_the_api(request: Request) -> bool:
+    """Tell a client of the Public API, for which `/` is the workspace, from a person who opens the address."""
+    return "authorization" in request.headers or "application/json" in request.headers.get("accept", "")
 
 
 def _page(snapshot: Snapshot, base_url: str) -> str:

@@ -1,0 +1,115 @@
+"""The Public API as one ASGI application: every resource's routes, errors in one form, a limit on bodies.
+
+Enters: an `Office`. Leaves: a FastAPI application, served at the root of the one port by the control process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from midstream.api import catalog, destinations, functions, instances, problems, sources, workspace
+from midstream.api.office import Office
+from midstream.api.problems import Fault
+from midstream.api.routing import Routes
+from midstream.control.act import UseCase
+
+# Paths that are fixed come before those with an id in the same place.
+RESOURCES: tuple[Routes, ...] = (
+    workspace.routes,
+    functions.routes,
+    instances.routes,
+    sources.routes,
+    destinations.routes,
+    catalog.routes,
+)
+BODY_BYTES = 1536 * 1024  # a function's code of 1 MB fits, however it is written
+
+_ABOUT = """Segment's Public API, as far as midstream has what it is about, and midstream's own beside it.
+
+Segment's SDKs work with their base path and token changed. Lists are paged by `pagination[count]` and
+`pagination[cursor]`; changes take `If-Match` with the `ETag` of what was read, and `POST` an `Idempotency-Key`."""
+
+
+def decided() -> Mapping[tuple[str, str], UseCase[..., Any]]:
+    """Return the use case of every route, by method and path."""
+    return {key: use for each in RESOURCES for key, use in each.decided.items()}
+
+
+def application(office: Office, *, beside: list[BaseRoute] | None = None) -> ASGIApp:
+    """Build the application. `beside` are routes of others, such as the pages'."""
+    app = FastAPI(
+        title="midstream",
+        version=version("midstream"),
+        description=_ABOUT,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.office = office
+    problems.install(app)
+    for resource in RESOURCES:
+        app.include_router(resource.router)
+    app.router.routes.extend(beside or ())
+    app.openapi_schema = _secured(app.openapi())
+    return _Limited(app)
+
+
+def _secured(document: dict[str, Any]) -> dict[str, Any]:
+    """Say in the document that every operation takes a bearer token, and media types as they are."""
+    document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if not status.startswith("2"):
+                    schema = {"$ref": "#/components/schemas/Problem"}
+                    answer["content"] = {problems.MEDIA_TYPE: {"schema": schema}}
+    document["components"]["schemas"].pop("HTTPValidationError", None)
+    document["components"]["schemas"].pop("ValidationError", None)
+    return document
+
+
+class _Limited:
+    """Refuses a body that is too large, before it is in memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # the caller has gone
+            body += message.get("body", b"")
+            if len(body) > BODY_BYTES:
+                await _too_large(scope, receive, send)
+                return
+            if not message.get("more_body", False):
+                break
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, again, send)
+
+
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    fault = Fault(type="too-large", message=f"the body is larger than {BODY_BYTES} bytes")
+    await problems.answer(413, [fault], {"connection": "close"})(scope, receive, send)

@@ -1,0 +1,65 @@
+"""What the API works with, and how a request becomes a `Call`: who asks, from where, under which entity tags."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from midstream.api import queries
+from midstream.authoring.preview import Workbench
+from midstream.control.act import Call
+from midstream.control.locate import tag_of
+from midstream.control.tokens import authenticate
+from midstream.errors import RequestError
+from midstream.runtime import Fetcher
+from midstream.secrets import Vault
+from midstream.store.session import Sessions
+
+_SCHEME = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The parts an API needs. Whoever made them closes them."""
+
+    sessions: Sessions
+    vault: Vault
+    bench: Workbench
+    network: Fetcher  # for code that is only tried
+    trying: asyncio.Semaphore  # how much code is tried at once
+
+
+async def call_of(request: Request) -> Call:
+    """Authenticate a request. Raises RequestError 401."""
+    office: Office = request.app.state.office
+    header = request.headers.get("authorization", "")
+    if not header.lower().startswith(_SCHEME):
+        raise RequestError(401, "unauthorized", "a token is needed: send the header `Authorization: Bearer mst_…`")
+    caller = await authenticate(office.sessions, header[len(_SCHEME) :].strip(), datetime.now(UTC))
+    origin = request.client.host if request.client else ""
+    return Call(office.sessions, office.vault, caller, origin, request.headers.get("if-match"))
+
+
+async def office_of(request: Request) -> Office:
+    """Return what the API works with."""
+    office: Office = request.app.state.office
+    return office
+
+
+async def query_of(request: Request) -> queries.Query:
+    """Read the query string as Segment's clients write it."""
+    return queries.read(request.url.query)
+
+
+TheCall = Annotated[Call, Depends(call_of)]
+TheOffice = Annotated[Office, Depends(office_of)]
+TheQuery = Annotated[queries.Query, Depends(query_of)]
+
+
+def tagged(response: Response, changed: datetime) -> None:
+    """Give an answer the entity tag that `If-Match` is compared with."""
+    response.headers["ETag"] = tag_of(changed)
