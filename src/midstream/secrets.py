@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,11 +22,17 @@ from midstream.errors import ConfigError, Invalid
 
 
 class Vault:
-    """Holds the master keyset. Nothing it raises or prints contains a value or a key."""
+    """Holds the master keyset: the primary key seals, every key opens. Nothing it raises or prints has a value or a key."""
 
-    def __init__(self, keyset: tink.KeysetHandle) -> None:
-        """Use a keyset that is already read; `open` reads one."""
+    def __init__(self, keyset: tink.KeysetHandle, path: Path | None = None) -> None:
+        """Use a keyset that is already read; `open` reads one. `path` is where it may have been rotated meanwhile."""
+        self._take(keyset)
+        self._path = path
+
+    def _take(self, keyset: tink.KeysetHandle) -> None:
         self._aead = keyset.primitive(aead.Aead)
+        # What begins a seal says with which key: a version byte and the key's number (tink's wire format).
+        self._prefix = b"\x01" + int(keyset.keyset_info().primary_key_id).to_bytes(4, "big")
 
     @classmethod
     def open(cls, keyset_path: Path | None, keyset_json: str | None = None) -> Self:
@@ -48,7 +56,7 @@ class Vault:
                 f"the master key file {keyset_path} cannot be read or made ({why}): "
                 "give this user access to it, restore it from a backup, or set MIDSTREAM_MASTER_KEY"
             ) from None
-        return cls(_parse(text, str(keyset_path)))
+        return cls(_parse(text, str(keyset_path)), keyset_path)
 
     def seal(self, value: Any, *, owner: str, name: str) -> str:
         """Encrypt a JSON value for the setting `name` of the object with id `owner`. Never twice the same text."""
@@ -57,15 +65,76 @@ class Vault:
 
     def unseal(self, sealed: str, *, owner: str, name: str) -> Any:
         """Decrypt what `seal` gave for the same owner and name; `Invalid` when that cannot be done."""
-        try:
-            plain = self._aead.decrypt(base64.b64decode(sealed, validate=True), _associated(owner, name))
-        except (tink.TinkError, binascii.Error, ValueError):
-            # `from None`: a chained error must not bring key material or a payload into a log.
+        plain = self._opened(sealed, owner, name)
+        if plain is None and self._rotated_meanwhile():
+            plain = self._opened(sealed, owner, name)
+        if plain is None:
             raise Invalid(
                 f"setting {name!r} of {owner} cannot be decrypted with the present master key: "
                 "bring back the key it was saved with, or save the setting again"
-            ) from None
+            )
         return msgspec.json.decode(plain)
+
+    def sealed_by_primary(self, sealed: str) -> bool:
+        """Say whether it is the primary key that sealed this; after a rotation it is not, until it is sealed anew."""
+        try:
+            return base64.b64decode(sealed, validate=True).startswith(self._prefix)
+        except (binascii.Error, ValueError):
+            return False
+
+    def _opened(self, sealed: str, owner: str, name: str) -> bytes | None:
+        # No error of tink's gets out, not even chained: it must not bring key material or a payload into a log.
+        try:
+            plain: bytes = self._aead.decrypt(base64.b64decode(sealed, validate=True), _associated(owner, name))
+        except (tink.TinkError, binascii.Error, ValueError):
+            return None
+        return plain
+
+    def _rotated_meanwhile(self) -> bool:
+        """Take over the file's keyset when it has another primary key than the one we know."""
+        before = self._prefix
+        try:
+            if self._path is not None:
+                self._take(_parse(self._path.read_text(encoding="utf-8"), str(self._path)))
+        except (OSError, UnicodeDecodeError, ConfigError):
+            return False
+        return self._prefix != before
+
+
+def rotate(path: Path) -> Vault:
+    """Give the keyset in a file a new primary key, and keep the old ones for what they sealed. Return its vault."""
+    aead.register()
+    keyset, fresh = _document(path), json.loads(_new_keyset())
+    while fresh["primaryKeyId"] in {key["keyId"] for key in keyset["key"]}:
+        fresh = json.loads(_new_keyset())
+    keyset["key"] += fresh["key"]
+    keyset["primaryKeyId"] = fresh["primaryKeyId"]
+    return _rewritten(path, keyset)
+
+
+def retire(path: Path) -> Vault:
+    """Take all keys but the primary one out of a file. What they sealed, and was not sealed anew, is lost."""
+    aead.register()
+    keyset = _document(path)
+    keyset["key"] = [key for key in keyset["key"] if key["keyId"] == keyset["primaryKeyId"]]
+    return _rewritten(path, keyset)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the master key file {path} cannot be read: {error.strerror}") from None
+    _parse(text, str(path))
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _rewritten(path: Path, keyset: Mapping[str, Any]) -> Vault:
+    draft = _draft(path, json.dumps(keyset, indent=2))
+    draft.replace(path)
+    _sync(path.parent)
+    return Vault.open(path)
 
 
 class Closed:
@@ -92,22 +161,32 @@ def _parse(text: str, origin: str) -> tink.KeysetHandle:
 
 def _create(path: Path) -> None:
     """Make a keyset file all at once: whoever looks sees none or a whole one, and the first to link it wins."""
-    keyset = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _draft(path, _new_keyset())
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json_proto_keyset_format.serialize(keyset, secret_key_access.TOKEN))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return  # another process was first; its keyset is the one
+        os.link(draft, path)
+    except FileExistsError:
+        return  # another process was first; its keyset is the one
     finally:
         draft.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def _new_keyset() -> str:
+    keyset = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+    text: str = json_proto_keyset_format.serialize(keyset, secret_key_access.TOKEN)
+    return text
+
+
+def _draft(path: Path, text: str) -> Path:
+    """Write a file beside another one, for its owner only, down to the disk."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def _sync(directory: Path) -> None:

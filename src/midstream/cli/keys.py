@@ -1,0 +1,59 @@
+"""`midstream keys`: the master key that seals sensitive settings."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from midstream.app.orders import vault_of
+from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say
+from midstream.config import Config
+from midstream.control import keys
+from midstream.control.enrolment import operator_call
+
+app = typer.Typer(help="The master key that seals sensitive settings.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Look after the master key that seals sensitive settings."""
+
+
+@app.command()
+def rotate(
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Then drop the old keys. Backups made before need them.")
+    ] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a new master key and seal every sensitive setting anew with it. A midstream that runs goes on.
+
+    Where MIDSTREAM_MASTER_KEY holds the keyset, add the new key to it as the primary one and restart first; this then seals
+    everything anew with it.
+
+    Example: midstream keys rotate --retire
+    """
+    config = configured(data_dir=data_dir)
+    count = asyncio.run(_rotate(config, retire=retire))
+    if as_json:
+        put({"sealedAnew": count, "retired": retire and not config.master_key})
+        return
+    say(f"{count} values were sealed anew")
+    if retire and config.master_key:
+        say("MIDSTREAM_MASTER_KEY is yours to change: take the old keys out of it now")
+
+
+async def _rotate(config: Config, *, retire: bool) -> int:
+    path = None if config.master_key else Path(config.data_dir) / "master.key"
+    async with opened_sessions(config) as sessions:
+        call = await operator_call(sessions, vault_of(config), workspace="main", author=getpass.getuser())
+        count = await keys.rotate(call, path)
+        if retire and path is not None:
+            again = await operator_call(sessions, vault_of(config), workspace="main", author=getpass.getuser())
+            await keys.retire(again, path)
+    return count
