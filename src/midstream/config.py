@@ -85,6 +85,7 @@ class Config(BaseSettings):
     retry_cap: float = Field(gt=0)
     egress_allow: Names
     egress_deny: Names
+    api_rate: int = Field(ge=1)
     poll_interval: float = Field(gt=0, le=60)
     drain_timeout: float = Field(gt=0)
     log_level: Literal["debug", "info", "warning", "error"]

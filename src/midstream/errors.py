@@ -2,6 +2,7 @@
 
     MidstreamError
     ├── RequestError          the caller's fault; carries the HTTP status it becomes
+    │   └── TooManyRequests       429; says when to come again
     ├── Unavailable           a part we depend on is full, slow or gone; callers may retry
     │   ├── LogUnavailable        the event log
     │   ├── StoreUnavailable      the database
@@ -13,6 +14,8 @@ A user function's failure is not here: it is an `Outcome`, a value.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class MidstreamError(Exception):
@@ -28,6 +31,15 @@ class RequestError(MidstreamError):
         self.reason = reason
         self.detail = detail
         self.field = field
+
+
+class TooManyRequests(RequestError):
+    """Asked too often. `wait` is in seconds; `headers` tell the caller how they stand."""
+
+    def __init__(self, detail: str, wait: int, headers: Mapping[str, str]) -> None:
+        super().__init__(429, "RequestError", detail)
+        self.wait = wait
+        self.headers = headers
 
 
 class Unavailable(MidstreamError):

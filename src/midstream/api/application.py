@@ -10,10 +10,11 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from midstream.api import catalog, destinations, functions, instances, problems, sources, workspace
+from midstream.api import catalog, destinations, functions, instances, problems, sources, tokens, workspace
 from midstream.api.office import Office
 from midstream.api.problems import Fault
 from midstream.api.routing import Routes
@@ -27,6 +28,7 @@ RESOURCES: tuple[Routes, ...] = (
     sources.routes,
     destinations.routes,
     catalog.routes,
+    tokens.routes,
 )
 BODY_BYTES = 1536 * 1024  # a function's code of 1 MB fits, however it is written
 
@@ -59,7 +61,7 @@ def application(office: Office, *, beside: list[BaseRoute] | None = None) -> ASG
         app.include_router(resource.router)
     app.router.routes.extend(beside or ())
     app.openapi_schema = _secured(app.openapi())
-    return _Limited(app)
+    return _Told(_Limited(app))
 
 
 def _secured(document: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +77,22 @@ def _secured(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["schemas"].pop("HTTPValidationError", None)
     document["components"]["schemas"].pop("ValidationError", None)
     return document
+
+
+class _Told:
+    """Adds to each answer how the caller stands with their rate."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            rate: Mapping[str, str] = scope.get("state", {}).get("rate", {})
+            if message["type"] == "http.response.start" and rate:
+                MutableHeaders(scope=message).update(rate)
+            await send(message)
+
+        await self._app(scope, receive, told)
 
 
 class _Limited:

@@ -185,6 +185,13 @@ async def getWarehousesCatalog(call: TheCall, query: TheQuery) -> WarehouseCatal
     )
 
 
+@routes.get("/catalog/warehouses/{warehouseMetadataId}", sources.get_workspace)
+async def getWarehouseMetadata(call: TheCall, warehouseMetadataId: str) -> WarehouseCatalog:
+    """Find no type of warehouse: there are none."""
+    await sources.get_workspace(call)
+    raise RequestError(404, "not-found", f"there is no type of warehouse {warehouseMetadataId!r}; there are none")
+
+
 def described(kind: Kind) -> DestinationMetadata:
     """Return a type of destination in Segment's shape."""
     takes = kind.event_types

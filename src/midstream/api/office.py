@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from midstream.api import queries
+from midstream.api.rates import Rates
 from midstream.authoring.preview import Workbench
 from midstream.control.act import Call
 from midstream.control.locate import tag_of
@@ -31,17 +32,24 @@ class Office:
     bench: Workbench
     network: Fetcher  # for code that is only tried
     trying: asyncio.Semaphore  # how much code is tried at once
+    rates: Rates
 
 
 async def call_of(request: Request) -> Call:
-    """Authenticate a request. Raises RequestError 401."""
+    """Authenticate a request and count it. Raises RequestError 401, and TooManyRequests."""
+    known: Call | None = getattr(request.state, "call", None)  # a repeatable request asks twice
+    if known is not None:
+        return known
     office: Office = request.app.state.office
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_SCHEME):
         raise RequestError(401, "unauthorized", "a token is needed: send the header `Authorization: Bearer mst_…`")
     caller = await authenticate(office.sessions, header[len(_SCHEME) :].strip(), datetime.now(UTC))
+    request.state.rate = office.rates.count(caller.id)
     origin = request.client.host if request.client else ""
-    return Call(office.sessions, office.vault, caller, origin, request.headers.get("if-match"))
+    call = Call(office.sessions, office.vault, caller, origin, request.headers.get("if-match"))
+    request.state.call = call
+    return call
 
 
 async def office_of(request: Request) -> Office:

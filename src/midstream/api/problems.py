@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from midstream.errors import Invalid, RequestError, Unavailable
+from midstream.errors import Invalid, RequestError, TooManyRequests, Unavailable
 from midstream.telemetry import logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -50,6 +50,8 @@ def answer(status: int, faults: Iterable[Fault], headers: Mapping[str, str] | No
 def refused(error: RequestError) -> JSONResponse:
     """Answer a `RequestError`."""
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if isinstance(error, TooManyRequests):
+        headers = {**error.headers, "Retry-After": str(error.wait)}
     return answer(error.status, [Fault(type=error.reason, message=error.detail, field=error.field)], headers)
 
 

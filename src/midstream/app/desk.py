@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 
 from midstream.api.application import application
 from midstream.api.office import Office
+from midstream.api.rates import Rates
 from midstream.app.orders import Orders, vault_of
 from midstream.app.serving import serve
 from midstream.authoring.preview import Workbench
@@ -45,6 +46,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             bench=Workbench(config.limits, config.deno or None, config.function_isolation_require),
             network=egress.send,
             trying=asyncio.Semaphore(_TRIED_AT_ONCE),
+            rates=Rates(config.api_rate),
         )
         tasks = [
             asyncio.create_task(follower.run()),

@@ -52,7 +52,7 @@ async def make(
 ) -> TokenView:
     """Make a token that acts as a member: the caller, unless the operator names another."""
     check_name(name)
-    creator, _ = await act.find(UserRow, creator_id or act.caller.id)
+    creator, _ = await act.find(UserRow, creator_id or act.caller.user_id)
     if expires_in is not None and not timedelta() < expires_in <= _LONGEST:
         raise Invalid(f"a token is good for up to {_LONGEST.days} days", "expiresIn")
     secret = "mst_" + secrets.token_urlsafe(32)
@@ -126,6 +126,7 @@ async def _caller(session: AsyncSession, row: TokenRow) -> Caller:
         grants=await grants_of(session, row.workspace_id, row.id),
         within=await effective_grants(session, row.workspace_id, creator),
         email=creator.email,
+        user_id=creator.id,
     )
 
 

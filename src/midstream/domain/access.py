@@ -153,6 +153,7 @@ class Caller:
     grants: tuple[Grant, ...]
     within: tuple[Grant, ...] | None = None
     email: str = ""
+    user_id: str = ""  # who is behind it: a token's creator
 
     def may(self, permission: Permission, subject: Subject = WORKSPACE) -> bool:
         """Say whether it is allowed."""

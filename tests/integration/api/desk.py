@@ -12,6 +12,7 @@ import pytest
 
 from midstream.api.application import application
 from midstream.api.office import Office
+from midstream.api.rates import Rates
 from midstream.authoring.preview import Workbench
 from midstream.control.act import Call
 from midstream.control.enrolment import enrol
@@ -79,7 +80,7 @@ def _client(office: Office, token: str) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def desk(sessions: Sessions, vault: Vault) -> Desk:
-    office = Office(sessions, vault, Workbench(), no_network, asyncio.Semaphore(2))
+    office = Office(sessions, vault, Workbench(), no_network, asyncio.Semaphore(2), Rates(10_000))
     call = await call_in(sessions, vault)
     made = Desk(call, office, _client(office, ""))
     return made.acting_as(await made.token())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from midstream.api.application import BODY_BYTES
+from midstream.api.rates import Rates
 from midstream.control.tokens import authenticate, create_token, delete_token, tokens
 from midstream.domain.access import Grant, Role
 from midstream.errors import RequestError
@@ -147,6 +149,19 @@ async def test_every_answer_that_is_no_success_is_a_problem_with_errors(desk: De
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["errors"][0]["message"]
+
+
+async def test_who_asks_too_often_is_told_when_to_come_again(desk: Desk) -> None:
+    asked = desk.client.headers["authorization"].removeprefix("Bearer ")
+    hurried = replace(desk, office=replace(desk.office, rates=Rates(2))).acting_as(asked)
+    first = await hurried.client.get("/")
+    assert (first.headers["x-ratelimit-consumed"], first.headers["x-ratelimit-remaining"]) == ("1", "1")
+    await hurried.client.get("/nothing/here")  # which nobody was asked about
+    await hurried.ask("GET", "/sources")
+    refusal = await hurried.client.get("/")
+    assert refusal.status_code == 429
+    assert 1 <= int(refusal.headers["retry-after"]) <= 60
+    assert "over 2 requests a minute" in refusal.json()["errors"][0]["message"]
 
 
 async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:

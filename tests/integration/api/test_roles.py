@@ -13,6 +13,7 @@ import pytest
 
 from midstream.api.application import decided
 from midstream.control.act import Call
+from midstream.control.tokens import tokens
 from midstream.domain.access import Caller, Grant, Role
 from midstream.errors import RequestError
 from midstream.store.people import GroupRow, InviteRow, TokenRow, UserRow
@@ -77,6 +78,10 @@ TABLE: Mapping[tuple[str, str], Any] = {
     ("GET", "/catalog/sources"): ANYONE,
     ("GET", "/catalog/sources/{sourceMetadataId}"): ANYONE,
     ("GET", "/catalog/warehouses"): ANYONE,
+    ("GET", "/catalog/warehouses/{warehouseMetadataId}"): ANYONE,
+    ("GET", "/tokens"): OWNER,
+    ("POST", "/tokens"): OWNER,
+    ("DELETE", "/tokens/{tokenId}"): OWNER,
 }
 
 
@@ -103,6 +108,7 @@ async def shop(desk: Desk) -> Shop:
         FunctionRow: function,
         InstanceRow: instance,
         VersionRow: version,
+        TokenRow: (await tokens(desk.call))[0].id,
     }
     return Shop(desk.call, ids)
 
@@ -176,6 +182,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/functions/check"): {"code": "onTrack = e => e"},
     ("POST", "/functions/{functionId}/versions"): {"versionId": "ver_1"},
     ("POST", "/sources"): {"slug": "s", "enabled": True},
+    ("POST", "/tokens"): {"name": "t"},
     ("POST", "/destinations"): {"sourceId": SourceRow, "metadataId": "sink", "settings": {}},
     ("POST", "/insert-function-instances"): {
         "functionId": FunctionRow,
@@ -197,6 +204,7 @@ PLACES: Mapping[str, Any] = {
     "writeKey": "wk_12345678",
     "destinationMetadataId": "webhook",
     "sourceMetadataId": "http-api",
+    "warehouseMetadataId": "none",
 }
 QUERIES = {"resourceType": "INSERT_DESTINATION", "message": "hello"}
 
@@ -228,6 +236,7 @@ async def test_over_http_a_member_without_roles_gets_403_wherever_the_table_asks
 ) -> None:
     member = desk.acting_as(await desk.token(Grant(M), creator=[Grant(M)], email="m@example.com"))
     expected = {key: 200 if row is ANYONE else 403 for key, row in TABLE.items()}
+    expected["GET", "/catalog/warehouses/{warehouseMetadataId}"] = 404  # there is none for anybody
     assert await _answers(member, shop) == expected
 
 

@@ -1,0 +1,119 @@
+"""`/tokens`: API tokens. Ours: Segment's API cannot make them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from midstream.api.office import TheCall, TheQuery
+from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.routing import Body, Done, Routes, Shape
+from midstream.control import tokens
+from midstream.control.tokens import TokenView
+from midstream.domain.access import Grant, Role, Scope
+from midstream.domain.event import iso
+
+routes = Routes("Tokens")
+
+
+class ResourceIn(Body):
+    """A resource a role is narrowed to; the workspace itself means all."""
+
+    id: str
+    type: Scope
+
+
+class PermissionIn(Body):
+    """A role, on what it is."""
+
+    roleId: Role
+    resources: tuple[ResourceIn, ...] = ()
+
+
+class CreateToken(Body):
+    """A token to be made. Without permissions it may what its creator may."""
+
+    name: str
+    permissions: tuple[PermissionIn, ...] = (PermissionIn(roleId=Role.WORKSPACE_OWNER),)
+    expiresInDays: float | None = Field(default=None, gt=0)
+
+
+class PermissionOut(Shape):
+    """A role, on all of the workspace or on what is listed by id."""
+
+    roleId: str
+    resourceIds: tuple[str, ...] | None
+
+
+class Token(Shape):
+    """A token. `token` is itself, told once."""
+
+    id: str
+    name: str
+    creatorId: str
+    creatorEmail: str
+    endsWith: str
+    permissions: tuple[PermissionOut, ...]
+    createdAt: str
+    expiresAt: str | None
+    token: str | None = None
+
+
+class OneToken(Shape):
+    """A token."""
+
+    token: Token
+
+
+class TokenList(Shape):
+    """Tokens."""
+
+    tokens: tuple[Token, ...]
+    pagination: Pagination
+
+
+@routes.get("/tokens", tokens.tokens, query=PARAMETERS)
+async def listTokens(call: TheCall, query: TheQuery) -> TokenList:
+    """List the tokens. What they are is not known any more."""
+    page = page_of(await tokens.tokens(call), query, "tokens")
+    return TokenList(tokens=tuple(_shaped(each) for each in page.items), pagination=page.pagination)
+
+
+@routes.post("/tokens", tokens.create_token)
+async def createToken(call: TheCall, body: CreateToken) -> OneToken:
+    """Make a token that acts as who asks, with no more rights than these and theirs. It is told this once."""
+    lifetime = None if body.expiresInDays is None else timedelta(days=body.expiresInDays)
+    grants = [_granted(each, call.caller.workspace_id) for each in body.permissions]
+    return OneToken(token=_shaped(await tokens.create_token(call, name=body.name, grants=grants, expires_in=lifetime)))
+
+
+@routes.delete("/tokens/{tokenId}", tokens.delete_token)
+async def deleteToken(call: TheCall, tokenId: str) -> Done:
+    """Take a token away: requests with it get 401 from now on."""
+    await tokens.delete_token(call, tokenId)
+    return Done()
+
+
+def _granted(permission: PermissionIn, workspace_id: str) -> Grant:
+    ids = frozenset(each.id for each in permission.resources)
+    return Grant(permission.roleId, None if not ids or workspace_id in ids else ids)
+
+
+def _shaped(view: TokenView) -> Token:
+    return Token(
+        id=view.id,
+        name=view.name,
+        creatorId=view.creator_id,
+        creatorEmail=view.creator,
+        endsWith=view.last4,
+        permissions=tuple(
+            PermissionOut(
+                roleId=it.role.value, resourceIds=None if it.resources is None else tuple(sorted(it.resources))
+            )
+            for it in view.grants
+        ),
+        createdAt=iso(view.created_at),
+        expiresAt=iso(view.expires_at) if view.expires_at else None,
+        token=view.secret,
+    )
