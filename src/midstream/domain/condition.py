@@ -6,7 +6,7 @@ missing is null. Where a condition belongs only `true` counts as true, and every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -65,6 +65,15 @@ def compiled(text: str) -> Condition:
         return Condition(frozenset(), lambda _: True)
     expression = parse(text)
     return Condition(frozenset(_roots(expression)), _test(expression))
+
+
+def unanswerable(message: str) -> Condition:
+    """Return a condition that is a fault for every event."""
+
+    def test(_: Event) -> bool:
+        raise NoAnswerError(message)
+
+    return Condition(frozenset(), test)
 
 
 def _roots(expression: Expression) -> Iterator[str]:
@@ -133,7 +142,7 @@ def _value(operand: Expression) -> _Value:  # noqa: PLR0911 # one for each kind
     """Compile what stands where a value belongs."""
     match operand:
         case Path(keys):
-            return _path(keys)
+            return field_of(keys)
         case String() | Number() | Constant():
             constant = operand.value
             return lambda _: constant
@@ -152,7 +161,8 @@ def _value(operand: Expression) -> _Value:  # noqa: PLR0911 # one for each kind
             return _test(operand)
 
 
-def _path(keys: tuple[str, ...]) -> _Value:
+def field_of(keys: Sequence[str]) -> Callable[[Event], Any]:
+    """Return what finds a field in an event: null where it is missing. Lists have no fields."""
     root, *rest = keys
 
     def value(event: Event) -> Any:
