@@ -30,7 +30,7 @@ _list = msgspec.json.Decoder(list[Raw]).decode
 
 
 class Sieve:
-    """The enabled filters of one destination."""
+    """The enabled filters of one destination. Without any it is false, and nobody needs to ask it."""
 
     def __init__(self, filters: Sequence[DestinationFilter]) -> None:
         self._parts = [_part(each) for each in filters if each.enabled]
@@ -38,6 +38,9 @@ class Sieve:
         # Of the event only the fields that are looked at are decoded; the rest is skipped, which takes a fraction.
         kind = TypedDict("_Roots", dict.fromkeys(self._roots, Any), total=False)  # type: ignore[misc] # made at run time
         self._read: Callable[[bytes], Event] = msgspec.json.Decoder(kind).decode
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
 
     def sift(self, raw: bytes, message_id: str) -> bytes | Filtered:
         """Say what goes on of an event, or why nothing does."""
