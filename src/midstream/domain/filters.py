@@ -89,19 +89,34 @@ def _title(text: str) -> str:
     return text
 
 
-class Rule(Section):
-    """A condition and its actions: all of a filter that matters to an event."""
+_Condition = Annotated[str, AfterValidator(_condition)]
+_Actions = Annotated[tuple[_Action, ...], AfterValidator(_some)]
+_Title = Annotated[str, AfterValidator(_title)]
 
-    if_: Annotated[str, AfterValidator(_condition)] = Field(alias="if")
-    actions: Annotated[tuple[_Action, ...], AfterValidator(_some)]
+
+class Rule(Section):
+    """A condition and its actions: all of a filter that matters to an event, and all that a preview needs."""
+
+    if_: _Condition = Field(alias="if")
+    actions: _Actions
 
 
 class FilterSection(Rule):
     """A filter as people write it."""
 
-    title: Annotated[str, AfterValidator(_title)]
+    title: _Title
     description: str = ""
     enabled: bool = True
+
+
+class FilterChange(Section):
+    """What shall be different about a filter. What is null or absent stays, but for a null description, which empties it."""
+
+    if_: _Condition | None = Field(None, alias="if")
+    actions: _Actions | None = None
+    title: _Title | None = None
+    description: str | None = None
+    enabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +130,11 @@ class DestinationFilter:
     enabled: bool = True
 
 
-R = TypeVar("R", bound=Rule)
+S = TypeVar("S", bound=Section)
 
 
-def held(model: type[R], written: Mapping[str, Any]) -> R:
-    """Read a rule or a filter. Raises Invalid with every fault."""
+def held(model: type[S], written: Mapping[str, Any]) -> S:
+    """Read a rule, a filter or a change. Raises Invalid with every fault."""
     try:
         return model.model_validate(written)
     except ValidationError as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lark import Lark, Token, UnexpectedInput
 
 FQL_BYTES = 5 * 1024  # segment.md §3.1
-DEPTH = 32  # brackets within each other; Segment names no bound, ours keeps clear of Python's
+DEPTH = 32  # brackets within each other, or keys in a field; Segment names no bound, ours keeps clear of Python's
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 FUNCTIONS: Mapping[str, int] = {  # and how many arguments each takes
@@ -165,7 +165,10 @@ Expression: TypeAlias = Operand | Compared | Membership | Not | And | Or
 
 def parse(text: str) -> Expression:
     """Read a condition. Raises FqlError, whose position counts characters from 0."""
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise FqlError("expected text, got half of a character", error.start) from None
     if size > FQL_BYTES:
         raise FqlError(f"expected at most {FQL_BYTES:,} bytes, got {size:,}", 0)
     # Not at the top: importing takes longer than most commands, and most installations have no filters.
@@ -225,6 +228,8 @@ class _Builder:
         return Membership(*operands)
 
     def path(self, keys: list[Token]) -> Path:
+        if len(keys) > DEPTH:
+            raise FqlError(f"expected at most {DEPTH} keys in a field, got {len(keys)}", _start(keys[0]))
         return Path(tuple(_unescaped(key) for key in keys))
 
     def call(self, parts: list[Any]) -> Call:

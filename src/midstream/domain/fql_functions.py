@@ -1,4 +1,4 @@
-"""The functions of FQL, and when a value comes before another (segment.md §3.4–3.5).
+"""The functions of FQL, and how values compare (segment.md §3.4–3.5).
 
 Enters: decoded JSON. Leaves: an answer, or `NoAnswerError`. A function that asks answers false where its question makes no
 sense; one that converts may have no answer.
@@ -7,12 +7,11 @@ sense; one that converts may have no answer.
 from __future__ import annotations
 
 import json
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import msgspec
 
 from midstream.domain import glob
 from midstream.domain.fql import FQL_BYTES
@@ -35,12 +34,31 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """Return a comparison of numbers, which is false for anything else."""
+    return lambda one, other: is_number(one) and is_number(other) and compare(one, other)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Say whether two JSON values are equal and of one type. Python would hold true for 1."""
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def is_member(value: Any, among: Any) -> bool:
+    """Say whether a list has this value."""
+    return isinstance(among, list) and any(same(value, each) for each in among)
+
+
 def _match(text: Any, pattern: Any) -> bool:
     """Match by a pattern that comes from the event. One longer than FQL may be is not looked at."""
     if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > FQL_BYTES:
         return False
-    ready = glob.compiled(pattern)
-    return ready is not None and ready.matches(text)
+    matches = glob.matcher(pattern)
+    return matches is not None and matches(text)
 
 
 def _contains(text: Any, part: Any) -> bool:
@@ -48,35 +66,28 @@ def _contains(text: Any, part: Any) -> bool:
 
 
 def _length(value: Any) -> int:
-    match value:
-        case None:
-            return 0
-        case str():
-            return len(value.encode("utf-8", "surrogatepass"))
-        case list():
-            return len(value)
-        case _:
-            raise NoAnswerError(f"length takes a list or a string, got {_typeof(value)}")
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    if isinstance(value, list):
+        return len(value)
+    if value is None:
+        return 0
+    raise NoAnswerError(f"length takes a list or a string, got {_typeof(value)}")
+
+
+_TYPES = {type(None): "null", bool: "bool", str: "string", int: "number", float: "number", list: "list"}
 
 
 def _typeof(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "bool"
-        case str():
-            return "string"
-        case int() | float():
-            return "number"
-        case list():
-            return "list"
-        case _:
-            return "object"
+    return _TYPES.get(type(value), "object")
 
 
 def _recased(change: Callable[[str], str]) -> Callable[[Any], str | None]:
     return lambda value: change(value) if isinstance(value, str) else None
+
+
+def _lowercase(value: Any) -> str | None:
+    return value.lower() if isinstance(value, str) else None
 
 
 def _titled(text: str) -> str:
@@ -104,14 +115,27 @@ def _string(value: Any) -> str:
 
 
 def _number(value: Any) -> int | float | None:
-    if value is None or is_number(value):
-        return value  # type: ignore[no-any-return] # one of these, as was just seen
-    if isinstance(value, str):
-        try:
-            return msgspec.json.decode(value.strip(), type=int | float)
-        except (msgspec.MsgspecError, UnicodeEncodeError):
-            raise NoAnswerError("number cannot read this string as one") from None
-    raise NoAnswerError(f"number takes a number or a string, got {_typeof(value)}")
+    match value:
+        case None:
+            return None
+        case str():
+            if (read := _read(value)) is None:
+                raise NoAnswerError("number cannot read this string as one")
+            return read
+        case int() | float() if is_number(value):
+            return value
+        case _:
+            raise NoAnswerError(f"number takes a number or a string, got {_typeof(value)}")
+
+
+def _read(text: str) -> int | float | None:
+    """Read a number as people write it: leading zeros are none of its digits."""
+    if not re.fullmatch(r"\s*[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\s*", text):
+        return None
+    number = float(text)
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _semver(version: Any, symbol: Any, other: Any) -> bool:
@@ -133,16 +157,18 @@ def _release(version: str) -> list[int] | None:
     return [*(int(number[1]) for number in numbers if number), 0, 0][:3]
 
 
-OF_ONE: Mapping[str, Callable[[Any], Any]] = {
+FUNCTION_OF: Mapping[str, Callable[..., Any]] = {
     "bool": _bool,
+    "contains": _contains,
     "kebabcase": _recased(lambda text: text.replace(" ", "-")),
     "length": _length,
-    "lowercase": _recased(str.lower),
+    "lowercase": _lowercase,
+    "match": _match,
     "number": _number,
+    "semver": _semver,
     "snakecase": _recased(lambda text: text.replace(" ", "_")),
     "string": _string,
     "titlecase": _recased(_titled),
     "typeof": _typeof,
     "uppercase": _recased(str.upper),
 }
-OF_SEVERAL: Mapping[str, Callable[..., Any]] = {"contains": _contains, "match": _match, "semver": _semver}

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
 import msgspec
 from msgspec import Raw
 
-from midstream.domain.condition import Condition, Event, compiled, field_of, unanswerable
+from midstream.domain.condition import Condition, Event, Keys, compiled, field_of, unanswerable
 from midstream.domain.filters import AllowProperties, DestinationFilter, Drop, DropProperties, Sample
 from midstream.domain.fql import keys_of
 from midstream.domain.outcome import Filtered
@@ -34,10 +34,8 @@ class Sieve:
 
     def __init__(self, filters: Sequence[DestinationFilter]) -> None:
         self._parts = [_part(each) for each in filters if each.enabled]
-        self._roots = {root for part in self._parts for root in part.roots}
-        # Of the event only the fields that are looked at are decoded; the rest is skipped, which takes a fraction.
-        kind = TypedDict("_Roots", dict.fromkeys(self._roots, Any), total=False)  # type: ignore[misc] # made at run time
-        self._read: Callable[[bytes], Event] = msgspec.json.Decoder(kind).decode
+        paths = {path for part in self._parts for path in part.paths}
+        self._read: Callable[[bytes], Event] | None = msgspec.json.Decoder(_shape(paths)).decode if paths else None
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -58,12 +56,24 @@ class Sieve:
         return _applied(matched, raw, event, message_id) if matched else raw
 
     def _event(self, raw: bytes) -> Event:
-        if not self._roots:
+        if self._read is None:
             return {}
         try:
             return self._read(raw)
-        except msgspec.DecodeError:  # JSON may well hold a number larger than a float
+        except msgspec.ValidationError:  # something else where an object is expected, or a number larger than a float
             return cast("Event", json.loads(raw, parse_int=_whole))
+
+
+def _shape(paths: set[Keys]) -> Any:
+    """Return a type with these fields only, for decoding: all others are skipped, which takes a fraction."""
+    if () in paths:
+        return Any
+    inner: dict[str, set[Keys]] = {}
+    for key, *rest in paths:
+        inner.setdefault(key, set()).add(tuple(rest))
+    shapes = {key: _shape(rests) for key, rests in inner.items()}
+    kind: Any = TypedDict  # to a type checker it is none that could be made at run time
+    return kind("_Event", {key: shape if shape is Any else shape | None for key, shape in shapes.items()}, total=False)
 
 
 def _whole(digits: str) -> int | float:
@@ -105,7 +115,7 @@ class _Part:
     samplings: tuple[_Sampling, ...]
     losing: tuple[_Cut, ...]
     keeping: tuple[_Cut, ...]
-    roots: frozenset[str] = field(default_factory=frozenset)
+    paths: frozenset[Keys]
 
 
 def _part(given: DestinationFilter) -> _Part:
@@ -121,7 +131,7 @@ def _part(given: DestinationFilter) -> _Part:
         tuple(_sampling(action, given.id) for action in samples),
         tuple(_cuts(action for action in given.actions if isinstance(action, DropProperties))),
         tuple(_cuts(action for action in given.actions if isinstance(action, AllowProperties))),
-        condition.roots | {keys_of(action.path)[0] for action in samples if action.path},
+        condition.paths | {keys_of(action.path) for action in samples if action.path},
     )
 
 
@@ -137,13 +147,18 @@ def _cuts(actions: Iterator[DropProperties] | Iterator[AllowProperties]) -> Iter
 
 def _applied(matched: Sequence[_Part], raw: bytes, event: Event, message_id: str) -> bytes | Filtered:
     for part in matched:
-        if not all(sampling.keeps(event, message_id) for sampling in part.samplings):
-            return Filtered(RULES, f"not in the sample of filter {part.title!r}")
+        for sampling in part.samplings:
+            if not sampling.keeps(event, message_id):
+                return Filtered(RULES, f"not in the sample of filter {part.title!r}")
     for part in matched:
         if part.drops:
             return Filtered(RULES, f"dropped by filter {part.title!r}")
-    for cut in (*(cut for part in matched for cut in part.losing), *(cut for part in matched for cut in part.keeping)):
-        raw = _changed(raw, cut.path, cut) or raw
+    for part in matched:
+        for cut in part.losing:
+            raw = _changed(raw, cut.path, cut) or raw
+    for part in matched:
+        for cut in part.keeping:
+            raw = _changed(raw, cut.path, cut) or raw
     return raw
 
 
@@ -157,25 +172,30 @@ def share(value: Any) -> float:
 
 def _changed(raw: bytes | Raw, path: tuple[str, ...], cut: _Cut) -> bytes | None:
     """Return JSON with a cut made below a path, or None when that changes nothing. What is not on the path stays bytes."""
-    match bytes(memoryview(raw)[:1]), path:
-        case b"{", ():
-            fields = _object(raw)
-            kept = cut.of(fields)
-            return _encode(kept) if len(kept) < len(fields) else None
-        case b"{", (key, *rest):
-            fields = _object(raw)
-            changed = _changed(fields[key], tuple(rest), cut) if key in fields else None
-            return _encode({**fields, key: Raw(changed)}) if changed is not None else None
-        case b"[", ():
-            return _changed_each(_list(raw), cut)
-        case _:
-            return None
+    if _is(raw, b"["):
+        return None if path else _changed_each(_list(raw), cut)
+    if not _is(raw, b"{"):
+        return None
+    fields = _object(raw)
+    if not path:
+        kept = cut.of(fields)
+        return _encode(kept) if len(kept) < len(fields) else None
+    below = fields.get(path[0])
+    changed = _changed(below, path[1:], cut) if below is not None else None
+    if changed is None:
+        return None
+    fields[path[0]] = Raw(changed)
+    return _encode(fields)
+
+
+def _is(raw: bytes | Raw, opening: bytes) -> bool:
+    return memoryview(raw)[0] in opening
 
 
 def _changed_each(items: list[Raw], cut: _Cut) -> bytes | None:
     """Make the cut in each object of a list."""
     # Not of lists within lists: those are not objects of the list that was named.
-    changed = [_changed(item, (), cut) if bytes(memoryview(item)[:1]) == b"{" else None for item in items]
+    changed = [_changed(item, (), cut) if _is(item, b"{") else None for item in items]
     if all(each is None for each in changed):
         return None
     return _encode([item if new is None else Raw(new) for item, new in zip(items, changed, strict=True)])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.domain.condition import Fault, compiled, same
-from tests.unit.domain.test_fql import expressions
+from midstream.domain.condition import Fault, compiled
+from midstream.domain.fql_functions import same
+from tests.unit.domain.test_fql import expressions, patiently
 
 EVENT = {
     "type": "track",
@@ -139,6 +141,8 @@ T string(3.0) = '3'
 T string(properties.tags) = '["vip","eu"]'
 T number(properties.s) > 4
 T number(properties.nope) = null
+T number(' 0012.50 ') = 12.5
+T number('1e3') = 1000
 T semver('1.10.0', '>', '1.9')
 T semver('2', '=', '2.0.0')
 F semver('1.0.0-beta', '<', '1.0.0')
@@ -163,6 +167,8 @@ def test_what_the_reference_leaves_open_is_decided(vector: str) -> None:
         ("length(properties.items) > 1", "length takes a list or a string, got number"),
         ("!(length(properties.nested) = 1)", "length takes a list or a string, got object"),
         ("number(event) = 1", "number cannot read this string as one"),
+        ("number('0x10') = 16", "number cannot read this string as one"),
+        ("number('nan') = 1", "number cannot read this string as one"),
         ("number('1e999') = 1", "number cannot read this string as one"),
         ("number(properties.tags) = 1", "number takes a number or a string, got list"),
         ("string(properties.nested) = ''", "string takes a list, a string or a number, got object"),
@@ -178,10 +184,32 @@ def test_what_decides_before_it_saves_the_rest_from_faults() -> None:
     assert compiled("type = 'track' or length(properties.items) = 1").holds(EVENT) is True
 
 
+def test_no_text_of_a_condition_becomes_code() -> None:
+    nasty = """") or __import__("os") #\\\n{x}"""
+    condition = rf"properties.x = '{nasty}' and 'constant_1' in [event, value] or properties.\'\)\;import = 1"
+    code: Any = compiled(condition).test
+    names = code.__code__.co_names + code.__code__.co_varnames
+    ours = {"type", "get", "dict", "none", "bool", "event", "value"}
+    assert {name for name in names if not re.fullmatch(r"(constant|object)_\d+|is_member", name)} == ours
+    assert {type(each) for each in code.__code__.co_consts} <= {type(None), bool, int}
+    assert compiled(f"properties.x = '{nasty}'").holds({"properties": {"x": nasty}}) is True
+    assert compiled("event = 'value' and value = 'event'").holds({"event": "value", "value": "event"}) is True
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("!(b and ", ")"), ("lowercase(", ")"), ("[", "]"), ("(b or ", ")")])
+def test_a_condition_as_deep_as_it_may_be_is_compiled(opening: str, closing: str) -> None:
+    assert compiled(opening * 32 + "a" + closing * 32).holds({"a": True}) in (True, False)
+
+
+def test_a_condition_as_long_as_it_may_be_is_compiled() -> None:
+    assert compiled(" or ".join(["a.b=1"] * 560)).holds({"a": {"b": 1}}) is True
+    assert compiled("x in [" + ",".join(["'a'"] * 1270) + "]").holds({"x": "a"}) is True
+
+
 def test_a_condition_knows_at_which_fields_it_looks() -> None:
     condition = compiled("type = 'track' and !(contains(properties.a.b, context.page) or 1 in [traits.x, userId])")
-    assert condition.roots == {"type", "properties", "context", "traits", "userId"}
-    assert compiled("all").roots == frozenset()
+    assert condition.paths == {("type",), ("properties", "a", "b"), ("context", "page"), ("traits", "x"), ("userId",)}
+    assert compiled("all").paths == frozenset()
 
 
 def test_comparing_what_is_nested_too_deeply_is_a_fault() -> None:
@@ -209,6 +237,7 @@ json_values = st.recursive(
 )
 
 
+@patiently
 @given(expressions, st.dictionaries(st.sampled_from(["a", "b", "and", "a b", "a.b", "9"]), json_values))
 def test_no_condition_raises_on_any_event(tree: Any, event: dict[str, Any]) -> None:
     assert isinstance(compiled(str(tree)).holds(event), bool | Fault)

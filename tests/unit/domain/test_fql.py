@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from midstream.domain.fql import (
@@ -95,6 +95,8 @@ def test_and_binds_tighter_than_or() -> None:
         ("contains(a)", 0, "expected 2 arguments for contains, got 1"),
         ("length()", 0, "expected 1 argument for length, got 0"),
         ("a = $ or b", 4, "expected a field or a value, got '$'"),
+        ("a = '\ud800'", 5, "expected text, got half of a character"),
+        ("x = 1 or " + "a." * 32 + "b", 9, "expected at most 32 keys in a field, got 33"),
     ],
 )
 def test_what_is_no_condition_is_told_with_its_place(text: str, position: int, message: str) -> None:
@@ -148,6 +150,9 @@ def test_a_dotted_path_is_taken_apart(path: str, keys: tuple[str, ...]) -> None:
 
 # -- trees, drawn at random --
 
+# Drawing trees takes its time on a machine that does other things too.
+patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 keys = st.text(min_size=1, max_size=6) | st.sampled_from(
     ["and", "or", "in", "null", "true", "false", "a b", "a.b", "-", "9"]
 )
@@ -192,6 +197,7 @@ expressions = st.recursive(
 )
 
 
+@patiently
 @given(expressions)
 def test_a_tree_that_is_printed_is_read_as_the_same_tree(tree: Expression) -> None:
     assert parse(str(tree)) == tree

@@ -15,7 +15,7 @@ from midstream.domain.filters import DestinationFilter, Rule, held
 from midstream.domain.outcome import Filtered
 from midstream.domain.sieve import Sieve, share
 from tests.unit.domain.test_condition import json_values
-from tests.unit.domain.test_fql import expressions
+from tests.unit.domain.test_fql import expressions, patiently
 
 Json = dict[str, Any]
 DROP = {"type": "DROP"}
@@ -206,6 +206,7 @@ actions = st.sampled_from(
 filters = st.lists(st.tuples(expressions, st.lists(actions, min_size=1, max_size=2)), max_size=3)
 
 
+@patiently
 @given(filters, st.dictionaries(st.sampled_from(["a", "b", "and", "a b"]), json_values))
 def test_any_filters_on_any_event_end_in_an_object_or_a_reason(given_filters: list[Any], event: Json) -> None:
     made = [named(str(index), str(tree), *each) for index, (tree, each) in enumerate(given_filters)]
