@@ -243,6 +243,7 @@ def test_no_condition_raises_on_any_event(tree: Any, event: dict[str, Any]) -> N
     assert isinstance(compiled(str(tree)).holds(event), bool | Fault)
 
 
+@patiently
 @given(json_values, json_values)
 def test_values_are_the_same_when_their_json_is(one: Any, other: Any) -> None:
     def normal(value: Any) -> Any:

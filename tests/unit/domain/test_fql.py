@@ -150,7 +150,7 @@ def test_a_dotted_path_is_taken_apart(path: str, keys: tuple[str, ...]) -> None:
 
 # -- trees, drawn at random --
 
-# Drawing trees takes its time on a machine that does other things too.
+# On a machine that does other things too, drawing trees takes its time, and so does reading the grammar the first time.
 patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 keys = st.text(min_size=1, max_size=6) | st.sampled_from(
@@ -203,6 +203,7 @@ def test_a_tree_that_is_printed_is_read_as_the_same_tree(tree: Expression) -> No
     assert parse(str(tree)) == tree
 
 
+@patiently
 @given(st.text("ab.'\"()[]!=<> ,\\\n0-andor", max_size=40))
 def test_any_text_is_a_condition_or_told_to_be_none(text: str) -> None:
     try:
