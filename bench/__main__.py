@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from bench import end_to_end, function_stage, ingest, runtime
+from bench import end_to_end, filters, function_stage, ingest, runtime
 from bench.figures import Figure, show
 
 _PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     "ingest": ingest.run,
+    "filters": filters.run,
     "function-stage": function_stage.run,
     "runtime": runtime.run,
     "end-to-end": end_to_end.run,

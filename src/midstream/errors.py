@@ -9,6 +9,7 @@
     │   └── RuntimeUnavailable    the JavaScript runtime
     ├── ConfigError           a setting is wrong; names the setting and where it came from (exit 78)
     └── Invalid               input that does not hold: a function, a folder, a settings value (exit 1)
+        └── FqlError              a filter's condition that cannot be read; says where
 
 A user function's failure is not here: it is an `Outcome`, a value.
 """
@@ -68,3 +69,11 @@ class Invalid(MidstreamError):
     def __init__(self, message: str, where: str | None = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)
         self.where = where
+
+
+class FqlError(Invalid):
+    """A condition that is not FQL. `position` counts its characters from 0."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position

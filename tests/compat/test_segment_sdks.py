@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import itertools
 import json
 import random
-import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -23,15 +20,17 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from tests.compat.installed import HERE, node
 from tests.e2e.client import apply, poll
 from tests.integration.receiver import Received, Reply, receiving
 from tests.whole import WRITE_KEY, Whole, running, shop
+
+__all__ = ["node"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Json = dict[str, Any]
 
-HERE = Path(__file__).parent
 EVENTS = 10_000
 MARKING = """
 function change(event) {
@@ -94,39 +93,6 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stag
 def stage(shared: Stage) -> Stage:
     shared.arrivals.clear()
     return shared
-
-
-@pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the pinned Node SDK once for all test processes, and return where."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not installed")
-    # Under xdist each process has a folder of its own below a common one.
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if base.name.startswith("popen-") else base) / "node-sdk"
-    with _alone(folder.with_suffix(".lock")):
-        if not folder.exists():
-            making = folder.with_suffix(".making")
-            shutil.copytree(HERE / "node", making, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
-            installed = subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=making,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            if installed.returncode:
-                pytest.skip(f"npm ci failed: {installed.stderr.strip()[-300:]}")
-            making.rename(folder)
-    return folder
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 # --- what is sent ---
@@ -358,8 +324,9 @@ async def test_the_node_sdk_is_pinned_and_comes_from_the_public_registry_only() 
     package = json.loads((HERE / "node" / "package.json").read_text())
     lock = json.loads((HERE / "node" / "package-lock.json").read_text())
     pinned = itertools.chain(package["dependencies"].values(), (lock["packages"][""]["dependencies"]).values())
-    assert all(version[0].isdigit() for version in pinned)
-    packages = {name: each for name, each in lock["packages"].items() if name}
+    assert all(version[0].isdigit() or version == "file:./no-ldexp" for version in pinned)
+    ours = {"no-ldexp", "node_modules/@stdlib/math-base-special-ldexp"}  # a file beside it, and the link there
+    packages = {name: each for name, each in lock["packages"].items() if name and name not in ours}
     assert all(each["integrity"].startswith("sha512-") for each in packages.values())
     assert all(
         each.get("resolved", "https://registry.npmjs.org/").startswith("https://registry.npmjs.org/")

@@ -178,6 +178,67 @@ async def test_each_change_is_told_by_name_and_never_by_value(shop: Shop) -> Non
     assert destination.instances[0].spec.code.endswith("// better")
 
 
+FILTERS = """
+[[destination.warehouse.filters]]
+title = "Only orders"
+if = "event != 'Order Completed'"
+actions = [{ type = "DROP" }]
+
+[[destination.warehouse.filters]]
+title = "No addresses"
+if = "all"
+actions = [{ type = "DROP_PROPERTIES", fields = { context = ["ip"] } }]
+
+[[destination.warehouse.functions]]
+function = "mask"
+"""
+
+
+async def test_filters_are_applied_with_their_destination_and_told_by_title(shop: Shop) -> None:
+    await shop.apply()
+    shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
+    assert await shop.changed() == {"filter warehouse/Only orders": (), "filter warehouse/No addresses": ()}
+    assert await shop.changed() == {}
+    [destination] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert [each.title for each in destination.filters] == ["Only orders", "No addresses"]
+    shop.edit("event != 'Order Completed'", "event != 'Order Paid'")
+    shop.edit('title = "No addresses"', 'title = "No addresses"\nenabled = false')
+    assert await shop.changed() == {
+        "filter warehouse/Only orders": ("if",),
+        "filter warehouse/No addresses": ("enabled",),
+    }
+    [destination] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert [each.if_ for each in destination.filters] == ["event != 'Order Paid'"]
+
+
+async def test_a_filter_that_the_folder_does_not_mention_is_warned_of(shop: Shop) -> None:
+    shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
+    await shop.apply()
+    shop.edit('title = "No addresses"', 'title = "No IP addresses"')
+    changes = {f"{it.noun} {it.slug}": it for it in await shop.apply()}
+    assert changes["filter warehouse/No IP addresses"].kind == "create"
+    assert changes["destination warehouse"].details == (
+        "warning: it also has a filter that is not in this folder: 'No addresses'",
+    )
+
+
+async def test_a_filter_that_does_not_hold_is_refused_at_its_place(shop: Shop) -> None:
+    shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
+    shop.edit("event != 'Order Completed'", "event <> 'Order Completed'")
+    assert await shop.refusal() == (
+        "shop.toml: destination.warehouse.filters[0].if: expected a field or a value, got '>', at character 8"
+    )
+    shop.edit("event <> 'Order Completed'", "all")
+    shop.edit('title = "No addresses"', 'title = "Only orders"')
+    assert await shop.refusal() == "shop.toml: destination.warehouse: two filters have the title 'Only orders'"
+
+
+async def test_more_filters_than_a_destination_may_have_are_refused(shop: Shop) -> None:
+    tables = [f"{{ title = '{number}', if = 'all', actions = [{{ type = 'DROP' }}] }}" for number in range(11)]
+    shop.edit('type = "webhook"', f'type = "webhook"\nfilters = [{", ".join(tables)}]')
+    assert await shop.refusal() == "shop.toml: destination.warehouse: expected at most 10 filters, got 11"
+
+
 async def test_versions_are_kept_when_new_ones_come(shop: Shop) -> None:
     await shop.apply()
     (shop.directory / "drop.js").write_text(DROP + "\n")

@@ -10,14 +10,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from midstream.control.filters import create_filter
+from midstream.domain.filters import FilterSection, held
 from midstream.errors import ConfigError, StoreUnavailable
+from midstream.secrets import Closed, Vault
 from midstream.store.migrate import migrate
 from midstream.store.schema import FunctionRow, Table, VersionRow
 from midstream.store.session import async_url, open_engine, open_sessions, reading
-from midstream.store.snapshot import revision
-from tests.integration.database import database_url, postgres_server, postgres_url
+from midstream.store.snapshot import load, revision
+from tests.integration.database import database_url, postgres_server, postgres_url, vault
+from tests.integration.office import call_in
 
-__all__ = ["database_url", "postgres_server", "postgres_url"]
+__all__ = ["database_url", "postgres_server", "postgres_url", "vault"]
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -53,6 +57,29 @@ async def test_a_function_of_the_first_tables_runs_as_it_did(database_url: str) 
             1.0,
         )
         assert (await session.get_one(VersionRow, "ver_1")).code == "code"
+    await engine.dispose()
+
+
+async def test_a_destination_of_the_third_tables_goes_on_without_filters(database_url: str, vault: Vault) -> None:
+    await migrate(database_url, "0003")
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO workspace VALUES ('ws_1', 'main', 'Main', '2026-01-01 00:00:00')",
+            "INSERT INTO source VALUES ('src_1', 'ws_1', 'web', 'Web', true, '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+            "INSERT INTO destination (id, workspace_id, source_id, slug, type, name, enabled, settings, secrets,"
+            " created_at, updated_at, enabled_at) VALUES ('dst_1', 'ws_1', 'src_1', 'sink', 'sink', 'Sink', true, '{}', '{}',"
+            " '2026-01-01 00:00:00', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+        ):
+            await connection.execute(text(statement))
+    await migrate(database_url)
+    sessions = open_sessions(engine)
+    drop_all = held(FilterSection, {"title": "None", "if": "all", "actions": [{"type": "DROP"}]})
+    [before] = (await load(sessions, Closed())).destinations.values()
+    await create_filter(await call_in(sessions, vault), "dst_1", drop_all)
+    [after] = (await load(sessions, Closed())).destinations.values()
+    assert (before.name, before.filters) == ("Sink", ())
+    assert [each.title for each in after.filters] == ["None"]
     await engine.dispose()
 
 

@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from midstream.api import catalog, destinations, functions, instances, problems, sources, tokens, workspace
+from midstream.api import catalog, destinations, filters, functions, instances, problems, sources, tokens, workspace
 from midstream.api.office import Office
 from midstream.api.problems import Fault
 from midstream.api.routing import Routes
@@ -27,6 +27,7 @@ RESOURCES: tuple[Routes, ...] = (
     instances.routes,
     sources.routes,
     destinations.routes,
+    filters.routes,
     catalog.routes,
     tokens.routes,
 )

@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from midstream.cli import configuration, deliveries, demo, doctor, events, folder, functions, keys, serve, token
+from midstream.cli import (
+    configuration,
+    deliveries,
+    demo,
+    doctor,
+    events,
+    filters,
+    folder,
+    functions,
+    keys,
+    serve,
+    token,
+)
 from midstream.errors import ConfigError, MidstreamError, RequestError, Unavailable
 
 app = typer.Typer(
@@ -28,6 +40,7 @@ app.command("apply")(folder.apply)
 app.command("tail")(events.tail)
 app.command("deliveries")(deliveries.deliveries)
 app.add_typer(functions.app, name="functions")
+app.add_typer(filters.app, name="filters")
 app.add_typer(events.app, name="events")
 app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")

@@ -26,8 +26,8 @@ class Change:
     """
 
     kind: Literal["create", "update", "unchanged"]
-    noun: str  # workspace, source, function, destination or instance
-    slug: str  # an instance's is <destination>/<function>
+    noun: str  # workspace, source, function, destination, filter or instance
+    slug: str  # an instance's is <destination>/<function>, a filter's <destination>/<title>
     details: tuple[str, ...] = ()  # what changed; those that begin with "warning: " are advice
 
 

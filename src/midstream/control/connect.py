@@ -1,4 +1,4 @@
-"""The part of applying a folder that connects: destinations to their source, functions into their chains.
+"""The part of applying a folder that connects: destinations to their source, filters and functions to them.
 
 Enters: one `[destination.<slug>]` and what sources and functions there are. Leaves: rows, and `Change`s told.
 """
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from midstream.control import destinations, instances
+from midstream.control import destinations, filters, instances
 from midstream.control.changes import Application, at
 from midstream.control.folder import ChainEntry, DestinationSection
 from midstream.control.functions import Version
 from midstream.domain.audit import Action
+from midstream.domain.filters import FilterChange
 from midstream.domain.settings import Definition, definitions, sensitive
 from midstream.domain.written import nearest
 from midstream.errors import Invalid
-from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow, VersionRow
+from midstream.store.schema import DestinationRow, FilterRow, FunctionRow, InstanceRow, SourceRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,11 @@ async def apply_destination(
             it.act, row, name=name, enabled=section.enabled, settings=settings
         )
     place = len(it.changes)
+    unmentioned = await _filters(it, slug, row)
     order, strays = await _chain(it, slug, row, runnables)
     if order and not created:
         it.act.note(Action.DESTINATION_MODIFIED, destinations.resource(row), *order)
-    it.tell("destination", slug, changed + order, warnings + strays, created=created, place=place)
+    it.tell("destination", slug, changed + order, warnings + unmentioned + strays, created=created, place=place)
 
 
 def _check_same(row: DestinationRow, section: DestinationSection, sources: Mapping[str, SourceRow]) -> None:
@@ -74,6 +76,27 @@ def _check_same(row: DestinationRow, section: DestinationSection, sources: Mappi
         raise Invalid(f"the type of a destination cannot change from {row.type!r} to {section.type!r}: add another one")
     if row.source_id != sources[section.source].id:
         raise Invalid("a destination stays with its source: add another destination for the other source")
+
+
+async def _filters(it: Application, slug: str, destination: DestinationRow) -> tuple[str, ...]:
+    """Apply a destination's filters, which are known by their titles. Return what it has besides."""
+    rows = await it.act.session.scalars(
+        select(FilterRow)
+        .where(FilterRow.destination_id == destination.id)
+        .order_by(FilterRow.created_at.desc(), FilterRow.id.desc())
+    )
+    there = {row.title: row for row in rows}  # of two with one title, the older counts
+    for index, section in enumerate(it.folder.destinations[slug].filters):
+        row = there.pop(section.title, None)
+        changed: tuple[str, ...] = ()
+        with at(it.folder.where(f"destination.{slug}", f".filters[{index}]")):
+            if row is None:
+                await filters.add_filter(it.act, destination, section)
+            else:
+                change = FilterChange.model_validate(section.model_dump(by_alias=True))
+                changed = await filters.change_filter(it.act, row, change)
+        it.tell("filter", f"{slug}/{section.title}", changed, created=row is None)
+    return tuple(f"it also has a filter that is not in this folder: {title!r}" for title in there)
 
 
 async def _chain(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from midstream import destinations as catalog
 from midstream.control import settings as values
@@ -19,7 +19,7 @@ from midstream.domain.audit import Action, Resource
 from midstream.domain.written import nearest
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
-from midstream.store.schema import DestinationRow, InstanceRow, SourceRow
+from midstream.store.schema import DestinationRow, FilterRow, InstanceRow, SourceRow
 from midstream.store.session import Sessions, reading
 
 
@@ -147,13 +147,14 @@ async def change(
 
 
 async def remove(act: Act, row: DestinationRow) -> None:
-    """Delete a destination; 409 while functions are connected to it. Events that wait for it are not delivered."""
+    """Delete a destination with its filters; 409 while functions are connected to it. Events that wait for it are not delivered."""
     names = list(await act.session.scalars(select(InstanceRow.name).where(InstanceRow.destination_id == row.id)))
     if names:
         raise RequestError(
             409, "conflict", f"functions are connected to the destination; disconnect these first: {', '.join(names)}"
         )
     act.note(Action.DESTINATION_DELETED, resource(row))
+    await act.session.execute(delete(FilterRow).where(FilterRow.destination_id == row.id))
     await act.session.delete(row)
 
 

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from midstream.control.functions import check_code
 from midstream.control.transaction import MAX_NAME
+from midstream.domain.filters import MAX_FILTERS, FilterSection
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition, SettingName, SettingSection, declared
 from midstream.domain.topology import OnError
@@ -59,14 +60,26 @@ class ChainEntry(Section):
 
 
 class DestinationSection(Section):
-    """`[destination.<slug>]` with its chain, in order."""
+    """`[destination.<slug>]` with its filters, and its chain in order."""
 
     source: Slug
     type: str
     name: Name | None = None
     enabled: bool = True
     settings: dict[str, Any] = Field(default_factory=dict)
+    filters: tuple[FilterSection, ...] = ()
     functions: tuple[ChainEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _filters_by_title(self) -> DestinationSection:
+        titles = [each.title for each in self.filters]
+        for title in sorted({title for title in titles if titles.count(title) > 1}):
+            raise PydanticCustomError("twice", "two filters have the title {title}", {"title": repr(title)})
+        if len(titles) > MAX_FILTERS:
+            raise PydanticCustomError(
+                "many", "expected at most {most} filters, got {count}", {"most": MAX_FILTERS, "count": len(titles)}
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_function_twice(self) -> DestinationSection:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from midstream.domain.access import WORKSPACE, Subject
 from midstream.errors import RequestError
 from midstream.store.people import GroupRow, InviteRow, MemberRow, TokenRow, UserRow
-from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow, Table, VersionRow
+from midstream.store.schema import DestinationRow, FilterRow, FunctionRow, InstanceRow, SourceRow, Table, VersionRow
 
 Row = TypeVar("Row", bound=Table)
 
@@ -20,6 +20,7 @@ Row = TypeVar("Row", bound=Table)
 KINDS: dict[type[Table], tuple[str, str]] = {
     SourceRow: ("source", "src_"),
     DestinationRow: ("destination", "dst_"),
+    FilterRow: ("destination filter", "flt_"),
     FunctionRow: ("function", "ifnd_"),
     VersionRow: ("function version", "ver_"),
     InstanceRow: ("insert function instance", "ifi_"),
@@ -49,6 +50,9 @@ async def _home(  # noqa: PLR0911 # one return a table
             return row.workspace_id, Subject(source_id=row.id)
         case DestinationRow():
             return row.workspace_id, Subject(source_id=row.source_id)
+        case FilterRow():
+            destination = await session.get_one(DestinationRow, row.destination_id)
+            return destination.workspace_id, Subject(source_id=destination.source_id)
         case FunctionRow():
             return row.workspace_id, Subject(function_id=row.id)
         case VersionRow():

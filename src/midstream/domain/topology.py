@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from midstream.domain.filters import DestinationFilter
 from midstream.domain.function import FunctionSpec
 
 
@@ -65,6 +66,7 @@ class Destination:
     settings: Mapping[str, Any] | None = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     instances: Sequence[Instance] = ()
+    filters: Sequence[DestinationFilter] = ()
     fault: str = ""
 
 

@@ -24,9 +24,10 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, table: Any) -> Any:
-        for key in sorted(table.keys() - cls.model_fields.keys()) if isinstance(table, dict) else ():
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        for key in sorted(table.keys() - known) if isinstance(table, dict) else ():
             raise PydanticCustomError(
-                "unknown_key", "unknown key {key}{hint}", {"key": repr(key), "hint": nearest(key, cls.model_fields)}
+                "unknown_key", "unknown key {key}{hint}", {"key": repr(key), "hint": nearest(key, known)}
             )
         return table
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from midstream import telemetry
 from midstream.destinations import CATALOG, Sender
 from midstream.domain.function import FunctionSpec, Invocation, outcome_of
-from midstream.domain.outcome import Delivered, Discarded, Outcome, Quarantined, Retrying, Stage
+from midstream.domain.outcome import Delivered, Discarded, Filtered, Outcome, Quarantined, Retrying, Stage
 from midstream.domain.retry import RetryPolicy, next_attempt
 from midstream.domain.routing import refusal
+from midstream.domain.sieve import Sieve
 from midstream.domain.topology import Destination, Instance, OnError
 from midstream.pipeline.passage import Passage
 
@@ -37,12 +38,19 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """All that lies between the log and one destination. `sender` is None when its settings cannot be used."""
+    """All that lies between the log and one destination. `sender` is None when its settings cannot be used.
+
+    Making one compiles the destination's filters; it serves all events until the destination changes.
+    """
 
     destination: Destination
     sender: Sender | None
     runtime: Runtime
     policy: RetryPolicy
+    sieve: Sieve = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sieve", Sieve(self.destination.filters))
 
     @property
     def forms(self) -> bool:
@@ -53,6 +61,8 @@ class Way:
 async def deliver(passages: Sequence[Passage], way: Way, now: datetime) -> None:
     """Give every passage its outcome. `now` is when this attempt began."""
     _route(passages, way)
+    if way.sieve:
+        _sift(_going(passages), way.sieve)
     for instance in way.destination.instances:
         await _invoke(_going(passages), instance, way, now)
     await _send(_going(passages), way)
@@ -68,6 +78,16 @@ def _route(passages: Sequence[Passage], way: Way) -> None:
     names = (way.destination.name, kind.name)
     for passage in passages:
         passage.outcome = refusal(passage.head, names, kind.event_types)
+
+
+def _sift(passages: Sequence[Passage], sieve: Sieve) -> None:
+    """Apply the filters, always to the event as logged: a retry meets what the first attempt met."""
+    for passage in passages:
+        match sieve.sift(passage.raw, passage.head.messageId):
+            case Filtered() as outcome:
+                passage.outcome = outcome
+            case event:
+                passage.event = event
 
 
 async def _invoke(passages: Sequence[Passage], instance: Instance, way: Way, now: datetime) -> None:

@@ -133,6 +133,22 @@ class DestinationRow(Table):
     disabled_at: Mapped[datetime | None]
 
 
+class FilterRow(Table):
+    """A destination filter: a condition in FQL, and actions in the API's shape."""
+
+    __tablename__ = "destination_filter"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    destination_id: Mapped[str] = mapped_column(ForeignKey("destination.id"), index=True)
+    title: Mapped[str]
+    description: Mapped[str]
+    condition: Mapped[str]
+    actions: Mapped[list[dict[str, Any]]]
+    enabled: Mapped[bool]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
 class FunctionRow(Table):
     """A function's name and how it runs; its code is in its versions. No hosts means all."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, cast, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from midstream.domain.filters import DestinationFilter, actions_of
 from midstream.domain.function import Forming, FunctionSpec, Sealed
 from midstream.domain.settings import strings
 from midstream.domain.topology import Destination, Instance, OnError, Snapshot, Source
@@ -20,6 +21,7 @@ from midstream.errors import Invalid
 from midstream.secrets import Closed, Vault
 from midstream.store.schema import (
     DestinationRow,
+    FilterRow,
     FunctionRow,
     InstanceRow,
     RevisionRow,
@@ -42,8 +44,10 @@ async def load(sessions: Sessions, vault: Vault | Closed) -> Snapshot:
         number = await _revision(session)
         sources = await _sources(session)
         chains = await _chains(session, vault)
+        filters = await _filters(session)
         rows = (await session.scalars(select(DestinationRow).order_by(DestinationRow.id))).all()
-    return Snapshot.of(number, sources, [_destination(row, chains.get(row.id, ()), vault) for row in rows])
+    destinations = [_destination(row, chains.get(row.id, ()), tuple(filters.get(row.id, ())), vault) for row in rows]
+    return Snapshot.of(number, sources, destinations)
 
 
 async def holds_secrets(sessions: Sessions) -> bool:
@@ -87,6 +91,15 @@ async def _chains(session: AsyncSession, vault: Vault | Closed) -> Mapping[str, 
     return chains
 
 
+async def _filters(session: AsyncSession) -> Mapping[str, Sequence[DestinationFilter]]:
+    """Return the enabled filters of each destination id."""
+    filters: dict[str, list[DestinationFilter]] = defaultdict(list)
+    query = select(FilterRow).where(FilterRow.enabled).order_by(FilterRow.created_at, FilterRow.id)
+    for row in await session.scalars(query):
+        filters[row.destination_id].append(DestinationFilter(row.id, row.title, row.condition, actions_of(row.actions)))
+    return filters
+
+
 def _instance(row: InstanceRow, version: VersionRow, function: FunctionRow, vault: Vault | Closed) -> Instance:
     spec, fault = None, ""
     try:
@@ -121,7 +134,9 @@ def visible(row: InstanceRow, version: VersionRow, vault: Vault | Closed) -> dic
     return values
 
 
-def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault | Closed) -> Destination:
+def _destination(
+    row: DestinationRow, chain: Sequence[Instance], filters: Sequence[DestinationFilter], vault: Vault | Closed
+) -> Destination:
     settings: dict[str, Any] | None = None
     hidden: tuple[str, ...] = ()
     fault = ""
@@ -145,6 +160,7 @@ def _destination(row: DestinationRow, chain: Sequence[Instance], vault: Vault | 
         settings=settings,
         secrets=every,
         instances=tuple(_hiding(each, every) for each in chain),
+        filters=filters,
         fault=fault,
     )
 

@@ -66,6 +66,10 @@ class Desk:
         body = {"code": code, "displayName": "Mask", "resourceType": "INSERT_DESTINATION"} | more
         return str((await self.ask("POST", "/functions", body))["function"]["id"])
 
+    async def filter(self, destination: str, **more: Any) -> str:
+        body = {"if": "event = 'Noise'", "actions": [{"type": "DROP"}], "title": "No noise", "enabled": True} | more
+        return str((await self.ask("POST", f"/destination/{destination}/filters", body))["filter"]["id"])
+
     async def instance(self, function: str, destination: str, **more: Any) -> str:
         body = {"functionId": function, "integrationId": destination, "name": "Mask", "settings": {}} | more
         answer = await self.ask("POST", "/insert-function-instances", body)

@@ -17,7 +17,7 @@ from midstream.control.tokens import tokens
 from midstream.domain.access import Caller, Grant, Role
 from midstream.errors import RequestError
 from midstream.store.people import GroupRow, InviteRow, TokenRow, UserRow
-from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow, VersionRow
+from midstream.store.schema import DestinationRow, FilterRow, FunctionRow, InstanceRow, SourceRow, VersionRow
 from tests.integration.api.desk import Desk, desk
 from tests.integration.database import database_url, postgres_server, postgres_url, sessions, vault
 from tests.integration.office import call_in
@@ -73,6 +73,12 @@ TABLE: Mapping[tuple[str, str], Any] = {
     ("GET", "/destinations/{destinationId}"): READS_SOURCE,
     ("PATCH", "/destinations/{destinationId}"): EDITS_SOURCE,
     ("DELETE", "/destinations/{destinationId}"): EDITS_SOURCE,
+    ("POST", "/destination/filters/preview"): ANYONE,
+    ("GET", "/destination/{destinationId}/filters"): READS_SOURCE,
+    ("POST", "/destination/{destinationId}/filters"): EDITS_SOURCE,
+    ("GET", "/destination/{destinationId}/filters/{filterId}"): READS_SOURCE,
+    ("PATCH", "/destination/{destinationId}/filters/{filterId}"): EDITS_SOURCE,
+    ("DELETE", "/destination/{destinationId}/filters/{filterId}"): EDITS_SOURCE,
     ("GET", "/catalog/destinations"): ANYONE,
     ("GET", "/catalog/destinations/{destinationMetadataId}"): ANYONE,
     ("GET", "/catalog/sources"): ANYONE,
@@ -106,6 +112,7 @@ async def shop(desk: Desk) -> Shop:
         SourceRow: source,
         DestinationRow: destination,
         FunctionRow: function,
+        FilterRow: await desk.filter(destination),
         InstanceRow: instance,
         VersionRow: version,
         TokenRow: (await tokens(desk.call))[0].id,
@@ -183,6 +190,8 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/functions/{functionId}/versions"): {"versionId": "ver_1"},
     ("POST", "/sources"): {"slug": "s", "enabled": True},
     ("POST", "/tokens"): {"name": "t"},
+    ("POST", "/destination/filters/preview"): {"filter": {"if": "all", "actions": [{"type": "DROP"}]}, "payload": {}},
+    ("POST", "/destination/{destinationId}/filters"): {"if": "all", "actions": [{"type": "DROP"}], "title": "t"},
     ("POST", "/destinations"): {"sourceId": SourceRow, "metadataId": "sink", "settings": {}},
     ("POST", "/insert-function-instances"): {
         "functionId": FunctionRow,
@@ -196,6 +205,7 @@ PLACES: Mapping[str, Any] = {
     "versionId": VersionRow,
     "instanceId": InstanceRow,
     "sourceId": SourceRow,
+    "filterId": FilterRow,
     "destinationId": DestinationRow,
     "userId": UserRow,
     "userGroupId": GroupRow,

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midstream.destinations import Sent
+from midstream.domain.filters import DestinationFilter, Rule, held
 from midstream.domain.function import Ending, ErrorInfo, FunctionSpec, Invocation
 from midstream.domain.outcome import Delivered, Discarded, Filtered, Outcome, Quarantined, Retrying, Stage
 from midstream.domain.retry import RetryPolicy
@@ -60,8 +61,11 @@ def way(
     runtime: FakeRuntime | None = None,
     sender: FakeSender | None = None,
     policy: RetryPolicy | None = None,
+    filters: Sequence[DestinationFilter] = (),
 ) -> Way:
-    destination = Destination("dst_1", "src_1", "webhook", "Hook", True, NOW, NOW, None, {}, instances=instances)
+    destination = Destination(
+        "dst_1", "src_1", "webhook", "Hook", True, NOW, NOW, None, {}, instances=instances, filters=filters
+    )
     return Way(
         destination,
         sender or FakeSender(Delivered()),
@@ -102,6 +106,60 @@ async def test_an_event_that_does_not_want_to_go_meets_no_function() -> None:
     await through(way(instance(), runtime=runtime), event)
     assert isinstance(event.outcome, Filtered)
     assert runtime.seen == []
+
+
+def filtering(condition: str, **action: Any) -> DestinationFilter:
+    rule = held(Rule, {"if": condition, "actions": [action]})
+    return DestinationFilter("flt_1", "Filter", rule.if_, rule.actions)
+
+
+DROPPED = Filtered("FILTERED_BY_RULES", "dropped by filter 'Filter'")
+
+
+async def test_what_a_filter_drops_meets_no_function_and_what_it_does_not_is_left_as_it_was() -> None:
+    runtime = FakeRuntime(lambda _: RETURNED)
+    dropped, kept = passage(), passage(event="other")
+    await through(way(instance(), runtime=runtime, filters=[filtering("event = 'e'", type="DROP")]), dropped, kept)
+    assert dropped.outcome == DROPPED
+    assert isinstance(kept.outcome, Delivered)
+    assert runtime.seen == [kept.raw]
+    assert runtime.seen[0] is kept.raw
+
+
+async def test_a_function_gets_what_a_filter_left_of_the_event_at_each_attempt() -> None:
+    filters = [filtering("properties.n = 1", type="DROP_PROPERTIES", fields={"properties": ["n"]})]
+    runtime = FakeRuntime(lambda _: threw("RetryError"))
+    first = passage(properties={"n": 1, "m": 2})
+    await through(way(instance(), runtime=runtime, filters=filters), first)
+    again = begin(first.raw, attempt=2, first=NOW)  # as the log gives it back
+    await through(way(instance(OnError.PASS), runtime=runtime, filters=filters), again)
+    assert [json.loads(event)["properties"] for event in runtime.seen] == [{"m": 2}, {"m": 2}]
+
+
+async def test_an_event_passed_on_in_spite_of_its_function_is_passed_as_the_filter_left_it() -> None:
+    sender = FakeSender(Delivered())
+    filters = [filtering("all", type="ALLOW_PROPERTIES", fields={"": ["messageId"]})]
+    taken = way(instance(OnError.PASS), runtime=FakeRuntime(lambda _: threw("E")), sender=sender, filters=filters)
+    await through(taken, passage())
+    assert sender.seen == [b'{"messageId":"m"}']
+
+
+async def test_integrations_and_the_type_are_asked_before_the_filters() -> None:
+    drop_all = [filtering("all", type="DROP")]
+    unwanted, odd, plain = passage(integrations={"Hook": False}), passage(type="heartbeat"), passage()
+    await through(way(filters=drop_all), unwanted, odd, plain)
+    assert [each.outcome.reason for each in (unwanted, odd, plain) if isinstance(each.outcome, Filtered)] == [
+        "FILTERED_BY_INTEGRATIONS_OBJECT",
+        "UNSUPPORTED_EVENT_TYPE",
+        "FILTERED_BY_RULES",
+    ]
+
+
+async def test_a_filter_that_has_no_answer_stops_the_event() -> None:
+    event = passage(properties={"n": 1})
+    await through(way(filters=[filtering("length(properties.n) > 1", type="SAMPLE", percent=1)]), event)
+    detail = "filter 'Filter' has no answer: length takes a list or a string, got number"
+    assert event.outcome == Filtered("FILTERED_BY_RULES", detail)
 
 
 @pytest.mark.parametrize(

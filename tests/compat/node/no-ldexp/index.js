@@ -1,0 +1,3 @@
+module.exports = () => {
+  throw new Error('sampling by tsub is not measured')
+}
