@@ -44,7 +44,7 @@ async def apply(whole: Whole, files: dict[str, str], **environ: str) -> str:
     applied = await asyncio.to_thread(whole.apply, files, **environ)
     assert applied.returncode == 0, applied.stderr + applied.stdout
     if ", 0 updated" not in applied.stdout or "0 created" not in applied.stdout:
-        processes = len(whole.pids("front")) + len(whole.pids("worker"))
+        processes = sum(len(whole.pids(name)) for name in ("front", "control", "worker"))
         await poll(lambda: whole.log().count("configuration taken over") >= before + processes)
     return applied.stdout
 
