@@ -8,7 +8,7 @@ WORKERS ?= 4
 HOST := src/midstream/runtime/host.ts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format openapi bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: .venv/.dev ## Lint, types, import contracts, dependencies, spelling
 
 format: .venv/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+openapi: .venv/.dev ## Write docs/openapi.json, which a test compares with the code
+	@$(BIN)/python -c "import json; from midstream.api.application import document; print(json.dumps(document(), indent=1))" > docs/openapi.json
 
 bench: .venv/.dev ## Measure, as ratios to baselines of the same minute (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)

@@ -44,8 +44,20 @@ def decided() -> Mapping[tuple[str, str], UseCase[..., Any]]:
     return {key: use for each in RESOURCES for key, use in each.decided.items()}
 
 
+def document() -> dict[str, Any]:
+    """Return the API's OpenAPI document."""
+    return _described().openapi()
+
+
 def application(office: Office, *, beside: list[BaseRoute] | None = None) -> ASGIApp:
     """Build the application. `beside` are routes of others, such as the pages'."""
+    app = _described()
+    app.state.office = office
+    app.router.routes.extend(beside or ())
+    return _Told(_Limited(app))
+
+
+def _described() -> FastAPI:
     app = FastAPI(
         title="midstream",
         version=version("midstream"),
@@ -56,13 +68,11 @@ def application(office: Office, *, beside: list[BaseRoute] | None = None) -> ASG
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    app.state.office = office
     problems.install(app)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.router.routes.extend(beside or ())
     app.openapi_schema = _secured(app.openapi())
-    return _Told(_Limited(app))
+    return app
 
 
 def _secured(document: dict[str, Any]) -> dict[str, Any]:
