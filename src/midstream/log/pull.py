@@ -37,6 +37,7 @@ class Message:
     """One message of the log, to be acknowledged once by whoever holds it last."""
 
     log: Log
+    subject: str
     data: bytes
     headers: dict[str, str]
     reply: str
@@ -186,6 +187,7 @@ def _understood(log: Log, message: Msg) -> Message:
     stream, _, deliveries, sequence, _, nanoseconds, _ = tokens[-7:] if len(tokens) == 9 else tokens[-8:-1]
     return Message(
         log=log,
+        subject=message.subject,
         data=message.data,
         headers=message.headers or {},
         reply=message.reply,
