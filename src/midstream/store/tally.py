@@ -12,7 +12,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, case, cast, func, literal, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy import tuple_ as row_of
 from sqlalchemy import type_coerce as taken_as
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -59,6 +71,11 @@ _COLUMNS = {
     Dimension.APP_VERSION: "app_version",
     Dimension.SOURCE: "source_id",
 }
+
+
+def nothing() -> Counts:
+    """Return no counts at all."""
+    return Counts(DeliveryCountRow, (false(),))
 
 
 def received(source_ids: Collection[str]) -> Counts:
