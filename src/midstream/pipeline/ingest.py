@@ -157,7 +157,7 @@ class Ingest:
     async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
         # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
         # a loss.
-        await self._events.put(f"events.{source.id}", [each.raw for each in accepted])
+        await self._events.put(f"events.{source.id}", [each.raw for each in accepted], [each.kind for each in accepted])
         if len(accepted) == 1:
             self._count(source, accepted[0].type, 1)
         else:

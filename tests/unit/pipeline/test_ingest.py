@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from midstream.domain.received import Kind
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable
 from midstream.log import Appender
@@ -27,14 +28,16 @@ class Stored(Appender):
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+        self.kinds: list[Kind] = []
         self.refuses = False
 
-    def put(self, subject: str, lines: Sequence[bytes]) -> asyncio.Future[None]:
+    def put(self, subject: str, lines: Sequence[bytes], kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
         future = asyncio.get_running_loop().create_future()
         if self.refuses:
             future.set_exception(LogUnavailable("no log"))
         else:
             self.lines += lines
+            self.kinds += kinds
             future.set_result(None)
         return future
 
@@ -85,6 +88,17 @@ async def test_a_body_may_come_in_pieces(ask: Asking) -> None:
     body = json.dumps(TRACK).encode()
     assert await ask("/v1/track", body[:5], b"", body[5:]) == (200, {"success": True})
     assert json.loads(ask.events.lines[0])["event"] == "e"
+
+
+async def test_the_log_is_told_of_what_kind_each_accepted_event_is(ask: Asking) -> None:
+    batch = [
+        TRACK | {"type": "track", "context": {"app": {"version": "2.0"}}},
+        {"type": "page", "name": "Home", "userId": "u"},
+        {"type": "track", "userId": "u"},
+    ]
+    await ask("/v1/batch", json.dumps({"batch": batch, "context": {"app": {"version": "1.0"}}}).encode())
+    await ask("/v1/track", json.dumps(TRACK).encode())
+    assert ask.events.kinds == [("track", "e", "2.0"), ("page", "Home", "1.0"), ("track", "e", "")]
 
 
 async def test_a_body_is_refused_before_its_end_once_it_is_too_large(ask: Asking) -> None:
