@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from midstream.domain.received import Kind
+from midstream.domain.received import NAME_CHARACTERS, Kind
 from midstream.domain.wellformed import mended
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias", "delete")
@@ -242,6 +242,17 @@ def _kind(known: _Known, arrival: Arrival) -> Kind:
     app = known.context.app if known.context else UNSET
     version = arrival.app_version if app is UNSET else app.version if app else None
     return (known.type or "", named or "", version or "")
+
+
+def refused_kind(item: bytes, type_: str | None) -> Kind:
+    """Say what a refused event would have been counted as, as far as can be seen; `type_` is from its path."""
+    try:
+        seen = head(item)
+        known = type_ or (seen.type if seen.type in TYPES else "")
+        named = msgspec.structs.replace(seen, type=known)
+        return (known, named.label[:NAME_CHARACTERS], named.app_version[:NAME_CHARACTERS])
+    except (msgspec.MsgspecError, RecursionError):
+        return (type_ or "", "", "")
 
 
 _NAMED = ("page", "screen")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from midstream.domain.attempt import read
 from midstream.domain.received import Kind
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable
@@ -49,7 +50,8 @@ class Asking:
         hashed = hashlib.sha256(KEY.encode()).hexdigest()
         self.snapshot = Snapshot.of(1, [Source("src_1", "website", "website", True, frozenset({hashed}))], [])
         self.events = Stored()
-        self._app = Ingest(lambda: self.snapshot, self.events, Stored()).before(_rest)
+        self.notes = Stored()
+        self._app = Ingest(lambda: self.snapshot, self.events, self.notes).before(_rest)
 
     async def __call__(
         self, path: str, *bodies: bytes, headers: Sequence[tuple[bytes, bytes]] = (AUTH,), method: str = "POST"
@@ -99,6 +101,27 @@ async def test_the_log_is_told_of_what_kind_each_accepted_event_is(ask: Asking) 
     await ask("/v1/batch", json.dumps({"batch": batch, "context": {"app": {"version": "1.0"}}}).encode())
     await ask("/v1/track", json.dumps(TRACK).encode())
     assert ask.events.kinds == [("track", "e", "2.0"), ("page", "Home", "1.0"), ("track", "e", "")]
+
+
+@pytest.mark.parametrize(
+    ("path", "event", "counted"),
+    [
+        ("/v1/track", {"event": "Paid", "context": {"app": {"version": "1.0"}}}, ("track", "Paid", "1.0")),
+        ("/v1/page", {"event": "no", "name": "Home"}, ("page", "Home", "")),
+        ("/v1/track", {"event": 5, "userId": "u"}, ("track", "", "")),
+        ("/v1/track", {"event": "x" * 5000}, ("track", "x" * 120, "")),
+        ("/v1/track", {"messageId": 5}, ("track", "", "")),
+        ("/v1/batch", {"batch": [{"type": "track", "event": "Paid"}]}, ("track", "Paid", "")),
+        ("/v1/batch", {"batch": [{"type": "mystery", "event": "Paid", "userId": "u"}]}, ("", "", "")),
+        ("/v1/batch", {"batch": ["not an event"]}, ("", "", "")),
+    ],
+)
+async def test_a_refused_event_is_counted_as_what_it_seems_to_be(
+    ask: Asking, path: str, event: Any, counted: tuple[str, str, str]
+) -> None:
+    await ask(path, json.dumps(event).encode())
+    [record] = read(ask.notes.lines[0])
+    assert [(each.type, each.event, each.app_version) for each in record.attempts] == [counted]
 
 
 async def test_a_body_is_refused_before_its_end_once_it_is_too_large(ask: Asking) -> None:
