@@ -75,9 +75,10 @@ class Whole:
         )
 
     def pids(self, name: str) -> list[int]:
-        """Return the processes of this midstream: front, worker, log or deno."""
+        """Return the processes of this midstream: front, control, worker, log or deno."""
         wanted = {
             "front": "midstream.app front",
+            "control": "midstream.app control",
             "worker": "midstream.app worker",
             "log": "nats-server",
             "deno": "deno run",
