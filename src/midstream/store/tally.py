@@ -13,10 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Select,
     String,
+    Subquery,
+    and_,
     case,
     cast,
     false,
@@ -24,8 +27,8 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    true,
 )
-from sqlalchemy import tuple_ as row_of
 from sqlalchemy import type_coerce as taken_as
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -129,44 +132,47 @@ async def tally(
     session: AsyncSession, counts: Counts, window: Window, by: Sequence[Dimension], *, offset: int, limit: int
 ) -> Tally:
     """Add up what is in the window, the most frequent first."""
-    row = counts.table
-    where = (*counts.where, row.minute >= window.start, row.minute < window.end)
-    columns = [counts.column(each) for each in by]
-    sums = _sum(row.count), _sum(literal(0) if counts.retried is None else counts.retried)
-    page = (
-        select(func.count().over(), cast(func.sum(func.sum(row.count)).over(), BigInteger), *sums, *columns)
-        .where(*where)
-        .group_by(*columns)
-        .having(func.count() > 0)
-        .order_by(sums[0].desc(), *columns)
-        .limit(limit)
-        .offset(offset)
+    fine = _fine(counts, window, by, dialect_of(session)).cte("fine")
+    page = _page(fine, by, offset, limit)
+    alike = [page.c[each] == fine.c[each] for each in by]
+    query = (
+        select(page, fine.c["bucket"], fine.c["count"], fine.c["retried"])
+        .join_from(page, fine, and_(true(), *alike))
+        .order_by(page.c["total"].desc(), *(page.c[each] for each in by), fine.c["bucket"])
     )
-    found = (await session.execute(page)).all()
-    if not found:
-        return Tally(0, 0, [])
-    series = {tuple(values): Series(tuple(values), total, retried) for _, _, total, retried, *values in found}
-    bucket = _bucket(row.minute, window.granularity, dialect_of(session)).label("bucket")
-    points = _among(select(bucket, *sums, *columns).where(*where), columns, list(series)).group_by(bucket, *columns)
-    for time, count, retried, *values in await session.execute(points.order_by(bucket)):
-        series[tuple(values)].points.append(Point(time, count, retried))
-    groups, total, *_ = found[0]
-    return Tally(total, groups, list(series.values()))
+    series: dict[tuple[str, ...], Series] = {}
+    groups = whole = 0
+    for *values, total, again, groups, whole, time, count, retried in await session.execute(query):  # noqa: B007 # the last's
+        each = series.setdefault(tuple(values), Series(tuple(values), total, again))
+        each.points.append(Point(time, count, retried))
+    return Tally(whole, groups, list(series.values()))
 
 
-def _sum(column: Any) -> ColumnElement[int]:
+def _page(fine: CTE, by: Sequence[Dimension], offset: int, limit: int) -> Subquery:
+    """Choose the groups of a page, and add up each and all."""
+    keys = [fine.c[each] for each in by]
+    total = _sum(fine.c["count"]).label("total")
+    whole = cast(func.sum(func.sum(fine.c["count"])).over(), BigInteger).label("whole")
+    again, groups = _sum(fine.c["retried"]).label("again"), func.count().over().label("groups")
+    ranked = select(*keys, total, again, groups, whole).group_by(*keys).order_by(total.desc(), *keys)
+    return ranked.limit(limit).offset(offset).subquery("page")
+
+
+def _fine(counts: Counts, window: Window, by: Sequence[Dimension], dialect: str) -> Select[Any]:
+    """Add up by bucket and what tells apart: the one pass over the counts, all else is made of its few rows."""
+    row = counts.table
+    keys = [counts.column(each).label(each) for each in by]
+    bucket = _bucket(row.minute, window.granularity, dialect).label("bucket")
+    retried = literal(0) if counts.retried is None else counts.retried
+    return (
+        select(*keys, bucket, _sum(row.count).label("count"), _sum(retried).label("retried"))
+        .where(*counts.where, row.minute >= window.start, row.minute < window.end)
+        .group_by(*(counts.column(each) for each in by), bucket)
+    )
+
+
+def _sum(column: Any) -> Any:
     return cast(func.sum(column), BigInteger)  # PostgreSQL's sum is a decimal
-
-
-def _among(query: Select[Any], columns: Sequence[Any], values: Sequence[tuple[str, ...]]) -> Select[Any]:
-    """Narrow a query to the groups of one page."""
-    match columns:
-        case []:
-            return query
-        case [column]:
-            return query.where(column.in_([value for (value,) in values]))
-        case _:
-            return query.where(row_of(*columns).in_(values))
 
 
 def _bucket(minute: Any, size: Granularity, dialect: str) -> ColumnElement[datetime]:
