@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from midstream.control import projector
 from midstream.control.projector import project
 from midstream.domain.received import Kind
-from midstream.log import Appender, Log
+from midstream.log import Appender, Log, Message, Pull
 from midstream.store.projection import last_applied
 from midstream.store.received import Arrived, forget, record
 from midstream.store.schema import ReceivedCountRow
@@ -110,6 +111,29 @@ async def test_two_projectors_count_what_was_appended_once(sessions: Sessions, t
         async with projecting(log, sessions):
             await put(1)
             assert await until_counted(sessions, sent.total()) == sent
+
+
+async def test_what_is_lost_on_its_way_to_the_projector_is_read_again(
+    sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[Message] = []
+
+    class Losing(Pull):
+        """Loses a message, as it may go with a connection that breaks."""
+
+        async def get(self, most: int, most_bytes: int = 1 << 20) -> list[Message]:
+            messages = await super().get(most, most_bytes)
+            if not lost:
+                lost.append(messages.pop(0))
+            return messages or await super().get(most, most_bytes)
+
+    monkeypatch.setattr(projector, "Pull", Losing)
+    async with serving(tmp_path / "log") as (_, log), projecting(log, sessions):
+        events = Appender(log, queue_bytes=1 << 26, patience=5)
+        for _ in range(5):
+            await events.put("events.src_1", [b"{}"], [PAID])
+        assert await until_counted(sessions, 5) == {("src_1", *PAID): 5}
+    assert lost
 
 
 async def test_messages_without_counts_are_passed_over(sessions: Sessions, tmp_path: Path) -> None:

@@ -83,11 +83,15 @@ async def _follow(log: Log, sessions: Sessions, reader: _Reader) -> None:
     consumer = await log.ensure_reader(reader.stream, after=after, headers_only=reader.headers_only)
     pull = Pull(log, reader.stream, consumer, batch=reader.most)
     await pull.start()
+    place = 0
     try:
         while True:
             messages = await pull.get(reader.most)
+            if [message.place for message in messages] != list(range(place + 1, place + len(messages) + 1)):
+                return  # some were lost with a connection, and are not sent again: begin again from where the database is
+            place += len(messages)
             if not await reader.apply(sessions, name, messages):
-                return  # another projector was here as well: begin again from where the database is
+                return  # another projector was here as well: begin again likewise
             if len(messages) < reader.most:
                 await asyncio.sleep(reader.pause)
     finally:
