@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from midstream.domain.attempt import Attempt, Sample
-from midstream.store.attempts import SAMPLES_KEPT, deliveries, last_applied, record, samples
+from midstream.store.attempts import SAMPLES_KEPT, deliveries, record, samples
+from midstream.store.projection import last_applied
 from midstream.store.session import Sessions
 from tests.integration.database import database_url, postgres_server, postgres_url, sessions
 
@@ -64,10 +65,10 @@ async def test_a_message_is_applied_once_however_often_it_comes(sessions: Sessio
 
 
 async def test_several_messages_applied_as_one_count_all_or_not_at_all(sessions: Sessions) -> None:
-    assert await last_applied(sessions) == 0
+    assert await last_applied(sessions, "attempts") == 0
     assert await record(sessions, 64, [DELIVERED] * 64, first=1)
     assert not await record(sessions, 70, [DELIVERED] * 11, first=60)
-    assert await last_applied(sessions) == 64
+    assert await last_applied(sessions, "attempts") == 64
     assert await record(sessions, 70, [DELIVERED] * 6, first=65)
     [row] = await deliveries(sessions, since=NOON)
     assert row.count == 70
@@ -136,7 +137,7 @@ async def test_no_name_an_event_may_have_stops_the_counting(sessions: Sessions, 
     assert await record(
         sessions,
         1,
-        [changed(DELIVERED, event=name, type=name, reason=name)],
+        [changed(DELIVERED, event=name, type=name, reason=name, app_version=name)],
         [changed(SAMPLE, event=name, type=name, reason=name, message_id=name)],
     )
     [row] = await deliveries(sessions, since=NOON)

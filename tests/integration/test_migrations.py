@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.filters import create_filter
@@ -15,7 +15,7 @@ from midstream.domain.filters import FilterSection, held
 from midstream.errors import ConfigError, StoreUnavailable
 from midstream.secrets import Closed, Vault
 from midstream.store.migrate import migrate
-from midstream.store.schema import FunctionRow, Table, VersionRow
+from midstream.store.schema import DeliveryCountRow, FunctionRow, Table, VersionRow
 from midstream.store.session import async_url, open_engine, open_sessions, reading
 from midstream.store.snapshot import load, revision
 from tests.integration.database import database_url, postgres_server, postgres_url, vault
@@ -80,6 +80,24 @@ async def test_a_destination_of_the_third_tables_goes_on_without_filters(databas
     [after] = (await load(sessions, Closed())).destinations.values()
     assert (before.name, before.filters) == ("Sink", ())
     assert [each.title for each in after.filters] == ["None"]
+    await engine.dispose()
+
+
+async def test_what_was_counted_before_app_versions_were_stays_counted(database_url: str) -> None:
+    await migrate(database_url, "0004")
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO delivery_count (destination_id, source_id, minute, stage, outcome, reason, type, event, "
+                "attempt, count, latency_ms_sum, latency_ms_max) VALUES ('dst_1', 'src_1', '2026-01-01 00:00:00+00', "
+                "'successful-delivery', 'delivered', 'successes.attempt.2', 'track', 'Paid', 2, 7, 1.5, 1.0)"
+            )
+        )
+    await migrate(database_url)
+    async with AsyncSession(engine) as session:
+        [row] = await session.scalars(select(DeliveryCountRow))
+        assert (row.destination_id, row.event, row.attempt, row.app_version, row.count) == ("dst_1", "Paid", 2, "", 7)
     await engine.dispose()
 
 

@@ -14,7 +14,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from midstream.api import catalog, destinations, filters, functions, instances, problems, sources, tokens, workspace
+from midstream.api import (
+    catalog,
+    delivery_metrics,
+    delivery_overview,
+    destinations,
+    events_volume,
+    filters,
+    functions,
+    instances,
+    problems,
+    sources,
+    tokens,
+    workspace,
+)
 from midstream.api.office import Office
 from midstream.api.problems import Fault
 from midstream.api.routing import Routes
@@ -30,6 +43,9 @@ RESOURCES: tuple[Routes, ...] = (
     filters.routes,
     catalog.routes,
     tokens.routes,
+    delivery_metrics.routes,
+    delivery_overview.routes,
+    events_volume.routes,
 )
 BODY_BYTES = 1536 * 1024  # a function's code of 1 MB fits, however it is written
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from midstream.domain.topology import Snapshot
 from midstream.errors import MidstreamError
 from midstream.log import ConsumerInfo, Log, StreamInfo
-from midstream.store import attempts
+from midstream.store import attempts, received
 from midstream.store.session import Sessions
 from midstream.telemetry import logger
 
@@ -33,6 +33,7 @@ async def keep_house(log: Log, sessions: Sessions, snapshot: Callable[[], Snapsh
             if datetime.now(UTC) - forgotten > _FORGET_EVERY:
                 forgotten = datetime.now(UTC)
                 await attempts.forget(sessions, before=forgotten - _COUNTS_KEPT)
+                await received.forget(sessions, before=forgotten - _COUNTS_KEPT)
         except MidstreamError as error:
             logger().debug("housekeeping waits", error=str(error))
         except Exception:  # noqa: BLE001 # the top of a loop that must go on

@@ -26,6 +26,7 @@ class Attempt(msgspec.Struct, frozen=True):
     attempt: int  # 1 is the first
     latency_ms: float  # from receipt to this outcome
     version_ids: tuple[str, ...] = ()  # the function versions that ran, in order
+    app_version: str = ""  # context.app.version
 
 
 class Sample(msgspec.Struct, frozen=True):

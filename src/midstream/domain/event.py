@@ -15,8 +15,9 @@ from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
 
+from midstream.domain.received import NAME_CHARACTERS, Kind
 from midstream.domain.wellformed import mended
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias", "delete")
@@ -55,6 +56,7 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     type: str
     message_id: str
     raw: bytes
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class Arrival:
         clock = _moment(text(self.sent_at))
         return self.sent_at_clock(clock) if clock else None
 
+    @cached_property
+    def app_version(self) -> str:
+        """The context.app.version of a batch, for events that have none of their own."""
+        return _version_of(self.context.get("app", UNSET)) if self.context else ""
+
     def sent_at_clock(self, clock: datetime) -> Sent:
         """Return what it means that the client's clock showed this as it sent."""
         return Sent(iso(clock), self.received_at - clock)
@@ -111,10 +118,28 @@ class _Object(msgspec.Struct, gc=False):
     """An object with anything in it, which is skipped."""
 
 
-class _Context(msgspec.Struct, gc=False):
-    """The one field of a context that has a rule."""
+class _AnyContext(msgspec.Struct, gc=False):
+    """What is looked at in a context, with whatever a client may have put there."""
 
     direct: Raw = _NULL
+    app: Raw | UnsetType = UNSET
+
+
+class _AnyApp(msgspec.Struct, gc=False):
+    version: Raw = _NULL
+
+
+class _App(msgspec.Struct, gc=False):
+    """An app that says its version as it should."""
+
+    version: str | None = None
+
+
+class _Context(msgspec.Struct, gc=False):
+    """A context with such an app, if any."""
+
+    direct: Raw = _NULL
+    app: _App | UnsetType | None = UNSET
 
 
 class _Known(msgspec.Struct, gc=False):
@@ -170,18 +195,25 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     name: Raw = Raw(b"null")
     integrations: Raw = Raw(b"null")
     receivedAt: str = ""
+    context: Raw = Raw(b"null")
+
+    @property
+    def app_version(self) -> str:
+        """The version of the app it came from; empty where it does not say."""
+        return _version_of(_context(self.context).app) if _first(self.context) in b"{" else ""
 
     @property
     def label(self) -> str:
         """The event's name as Event Delivery groups by it: a track's event, a page's or screen's name, else empty."""
-        raw = bytes(self.event if self.type == "track" else self.name if self.type in ("page", "screen") else b"")
+        raw = bytes(self.event if self.type == "track" else self.name if self.type in _NAMED else b"")
         return _text.decode(raw) if raw.startswith(b'"') else ""
 
 
 head = msgspec.json.Decoder(Head).decode
 _known = msgspec.json.Decoder(_Known).decode
 _given = msgspec.json.Decoder(_Given).decode
-_context = msgspec.json.Decoder(_Context).decode
+_context = msgspec.json.Decoder(_AnyContext).decode
+_app = msgspec.json.Decoder(_AnyApp).decode
 
 
 def accept(item: bytes | Raw, arrival: Arrival) -> Accepted | Rejection:
@@ -201,7 +233,34 @@ def accept(item: bytes | Raw, arrival: Arrival) -> Accepted | Rejection:
     raw = _normalised(fields, known, arrival)
     if len(raw) > EVENT_BYTES + _STAMPS:
         return Rejection("bad_request", f"the event is {len(raw):,} bytes; the limit is {EVENT_BYTES:,}", None)
-    return Accepted(known.type or "", known.messageId, raw)
+    return Accepted(known.type or "", known.messageId, raw, _kind(known, arrival))
+
+
+def _kind(known: _Known, arrival: Arrival) -> Kind:
+    """Say what an event is counted as. `Head` of what is logged says the same (tested)."""
+    named = known.event if known.type == "track" else known.name if known.type in _NAMED else None
+    app = known.context.app if known.context else UNSET
+    version = arrival.app_version if app is UNSET else app.version if app else None
+    return (known.type or "", named or "", version or "")
+
+
+def refused_kind(item: bytes, type_: str | None) -> Kind:
+    """Say what a refused event would have been counted as, as far as can be seen; `type_` is from its path."""
+    try:
+        seen = head(item)
+        known = type_ or (seen.type if seen.type in TYPES else "")
+        named = msgspec.structs.replace(seen, type=known)
+        return (known, named.label[:NAME_CHARACTERS], named.app_version[:NAME_CHARACTERS])
+    except (msgspec.MsgspecError, RecursionError):
+        return (type_ or "", "", "")
+
+
+_NAMED = ("page", "screen")
+
+
+def _version_of(app: Raw | UnsetType) -> str:
+    """Read the version of what a client sent as its app, which nobody has checked."""
+    return "" if app is UNSET or _first(app) not in b"{" else text(_app(app).version) or ""
 
 
 # What normalising itself adds (ids, five times, version …) is not charged to the client.
@@ -275,12 +334,21 @@ def _read(given: _Given) -> _Known:
     return _Known(
         type=given.type,
         messageId=given.messageId,
+        event=_text_of(given.event),
+        name=_text_of(given.name),
         channel=_text_of(given.channel),
         timestamp=_text_of(given.timestamp),
         originalTimestamp=_text_of(given.originalTimestamp),
         sentAt=_text_of(given.sentAt),
-        context=_context(given.context) if _first(given.context) in b"{" else None,
+        context=_context_of(given.context),
     )
+
+
+def _context_of(given: Raw) -> _Context | None:
+    if _first(given) not in b"{":
+        return None
+    found = _context(given)
+    return _Context(found.direct, found.app if found.app is UNSET else _App(_version_of(found.app)))
 
 
 def _text_of(value: object) -> str | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from midstream.domain.received import HEADER, Kind, written
 from midstream.errors import LogUnavailable, MidstreamError
 from midstream.log.client import Log
 
@@ -19,8 +20,8 @@ MESSAGE_LINES = 1000
 # From this many subjects on, one atomic batch beats a publish each (3 fsyncs against one a subject).
 SUBJECTS_FOR_ATOMIC = 8
 
-# Subject, lines, their size, when they must be stored, and who waits for it.
-_Entry = tuple[str, Sequence[bytes], int, float, "asyncio.Future[None]"]
+# Subject, lines, their size, when they must be stored, who waits for it, and of what kind each line is.
+_Entry = tuple[str, Sequence[bytes], int, float, "asyncio.Future[None]", Sequence[Kind]]
 
 
 class Appender:
@@ -38,14 +39,18 @@ class Appender:
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, subject: str, lines: Sequence[bytes]) -> asyncio.Future[None]:
-        """Queue newline-free lines. The future is done once they are on disk; it raises `LogUnavailable` otherwise."""
+    def put(self, subject: str, lines: Sequence[bytes], kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
+        """Queue newline-free lines. The future is done once they are on disk; it raises `LogUnavailable` otherwise.
+
+        With a kind for each line, the messages that hold them say how many of which kind they hold. The lines of one
+        subject all have one, or none has.
+        """
         size = sum(map(len, lines))
         if self._bytes + size > self._queue_bytes and self._waiting:
             raise LogUnavailable("too many events are waiting for the event log")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((subject, lines, size, loop.time() + self._patience, future))
+        self._waiting.append((subject, lines, size, loop.time() + self._patience, future, kinds))
         self._bytes += size
         if self._task is None:
             self._task = asyncio.create_task(self._flush())
@@ -82,26 +87,37 @@ class Appender:
     async def _store(self, entries: Sequence[_Entry]) -> None:
         # What has waited longest sets the time for all that go with it; a last try is always made.
         patience = max(min(entry[3] for entry in entries) - asyncio.get_running_loop().time(), 0.1)
-        by_subject: dict[str, list[bytes]] = {}
-        for subject, lines, *_ in entries:
-            by_subject.setdefault(subject, []).extend(lines)
-        messages: list[tuple[str, bytes, dict[str, str]]] = [
-            (subject, body, {}) for subject, lines in by_subject.items() for body in _bodies(lines)
+        by_subject: dict[str, tuple[list[bytes], list[Kind]]] = {}
+        for subject, lines, _, _, _, kinds in entries:
+            all_lines, all_kinds = by_subject.setdefault(subject, ([], []))
+            all_lines.extend(lines)
+            all_kinds.extend(kinds)
+        messages = [
+            (subject, body, headers)
+            for subject, (lines, kinds) in by_subject.items()
+            for body, headers in _messages(lines, kinds)
         ]
         if SUBJECTS_FOR_ATOMIC <= len(messages) <= 1000 and len(by_subject) > 1:
             await self._log.append_together(messages, patience=patience)
             return
         # A message after the first may fail and leave the earlier ones stored: the sender is told to come again, and
         # what was stored already is then there twice, never lost.
-        for subject, body, _ in messages:
-            await self._log.append(subject, body, message_id=uuid.uuid4().hex, patience=patience)
+        for subject, body, headers in messages:
+            await self._log.append(subject, body, message_id=uuid.uuid4().hex, headers=headers, patience=patience)
 
 
-def _bodies(lines: Sequence[bytes]) -> list[bytes]:
-    """Pack lines into messages under the caps; a single longer line travels alone."""
-    whole = b"\n".join(lines)
-    if len(lines) <= MESSAGE_LINES and len(whole) <= MESSAGE_BYTES:
-        return [whole]
+def _messages(lines: Sequence[bytes], kinds: Sequence[Kind]) -> Iterator[tuple[bytes, dict[str, str]]]:
+    """Pack lines into messages, each with what it holds in its header."""
+    told = 0
+    for body in _packed(lines):
+        yield b"\n".join(body), {HEADER: written(kinds[told : told + len(body)])} if kinds else {}
+        told += len(body)
+
+
+def _packed(lines: Sequence[bytes]) -> Sequence[Sequence[bytes]]:
+    """Divide lines among messages under the caps; a single longer line travels alone."""
+    if len(lines) <= MESSAGE_LINES and sum(map(len, lines)) + len(lines) - 1 <= MESSAGE_BYTES:
+        return [lines]
     bodies: list[list[bytes]] = [[]]
     size = 0
     for line in lines:
@@ -110,11 +126,11 @@ def _bodies(lines: Sequence[bytes]) -> list[bytes]:
             size = 0
         bodies[-1].append(line)
         size += len(line) + 1
-    return [b"\n".join(body) for body in bodies]
+    return bodies
 
 
 def _finish(entries: Sequence[_Entry], error: MidstreamError | None) -> None:
-    for *_, future in entries:
+    for *_, future, _ in entries:
         if future.done():
             continue  # its caller went away
         if error is None:

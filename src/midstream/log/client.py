@@ -195,7 +195,9 @@ class Log:
         answer = await self.api(f"CONSUMER.DURABLE.CREATE.{stream}.{name}", {"stream_name": stream, "config": config})
         _raise_for(answer, f"create the consumer {name}")
 
-    async def ensure_reader(self, stream: str, *, after: int | None, subject: str = "", name: str = "") -> str:
+    async def ensure_reader(
+        self, stream: str, *, after: int | None, subject: str = "", name: str = "", headers_only: bool = False
+    ) -> str:
         """Create a reader without acks, from the message after sequence `after`, or from now on. Returns its name.
 
         It goes away by itself after half a minute without anybody reading.
@@ -206,6 +208,7 @@ class Log:
             "ack_policy": "none",
             "inactive_threshold": _ns(30),
             "deliver_policy": "new" if after is None else "by_start_sequence",
+            "headers_only": headers_only,
         }
         if after is not None:
             config["opt_start_seq"] = after + 1

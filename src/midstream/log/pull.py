@@ -37,11 +37,13 @@ class Message:
     """One message of the log, to be acknowledged once by whoever holds it last."""
 
     log: Log
+    subject: str
     data: bytes
     headers: dict[str, str]
     reply: str
     stream: str
     sequence: int
+    place: int  # among all that its consumer was sent: 1, 2, 3 …, unless some were lost on their way
     deliveries: int
     at: datetime
 
@@ -183,14 +185,16 @@ class Pull:
 def _understood(log: Log, message: Msg) -> Message:
     """Read what the server says about a message in its reply subject: $JS.ACK.… , 9 tokens, or 11 with a domain."""
     tokens = message.reply.split(".")
-    stream, _, deliveries, sequence, _, nanoseconds, _ = tokens[-7:] if len(tokens) == 9 else tokens[-8:-1]
+    stream, _, deliveries, sequence, place, nanoseconds, _ = tokens[-7:] if len(tokens) == 9 else tokens[-8:-1]
     return Message(
         log=log,
+        subject=message.subject,
         data=message.data,
         headers=message.headers or {},
         reply=message.reply,
         stream=stream,
         sequence=int(sequence),
+        place=int(place),
         deliveries=int(deliveries),
         at=datetime.fromtimestamp(int(nanoseconds) / 1e9, UTC),
     )

@@ -107,7 +107,7 @@ class Ingest:
         source = self._source_of(asked, keyed.writeKey)
         match _unfit(body) or accept(body, _arrival(asked, source, body, type_)):
             case Rejection() as rejection:
-                self._note(source, [(body, rejection)])
+                self._note(source, [(body, rejection)], type_)
                 return _refused(400, [rejection])
             case Accepted() as accepted:
                 await self._append(source, [accepted])
@@ -136,7 +136,7 @@ class Ingest:
             await self._append(source, good)
         if not bad:
             return _OK
-        self._note(source, [(item, rejection) for _, item, rejection in bad])
+        self._note(source, [(item, rejection) for _, item, rejection in bad], None)
         rejected = [{"index": index, "reason": each.reason, "detail": each.detail} for index, _, each in bad]
         return Response(_json({"success": True, "rejected": rejected}), media_type="application/json", headers=_CORS)
 
@@ -157,7 +157,7 @@ class Ingest:
     async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
         # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
         # a loss.
-        await self._events.put(f"events.{source.id}", [each.raw for each in accepted])
+        await self._events.put(f"events.{source.id}", [each.raw for each in accepted], [each.kind for each in accepted])
         if len(accepted) == 1:
             self._count(source, accepted[0].type, 1)
         else:
@@ -170,13 +170,15 @@ class Ingest:
             counter = self._received[source.id, type_] = telemetry.events_received.labels(source.id, type_)
         counter.inc(count)
 
-    def _note(self, source: Source, bad: Sequence[tuple[bytes, Rejection]]) -> None:
+    def _note(self, source: Source, bad: Sequence[tuple[bytes, Rejection]], type_: str | None) -> None:
         """Count what was refused and keep a sample of each reason. Not waited for: the sender is told anyway."""
         now = int(datetime.now(UTC).timestamp() * 1000)
         attempts, samples = [], {}
         for item, rejection in bad:
             telemetry.events_rejected.labels(rejection.reason).inc()
-            attempts.append(Attempt("", source.id, now, "", "", "", "rejected", Stage.INGEST, rejection.reason, 1, 0.0))
+            of, name, version = event.refused_kind(item, type_)
+            ending = ("rejected", Stage.INGEST, rejection.reason, 1, 0.0)
+            attempts.append(Attempt("", source.id, now, "", of, name, *ending, app_version=version))
             body = {"event": item[:_SAMPLE_BYTES].decode("utf-8", "replace"), "error": {"message": rejection.detail}}
             samples[rejection.reason] = Sample("", source.id, rejection.reason, now, "", "", "", 1, body)
         try:

@@ -136,6 +136,7 @@ def _attempt(passage: Passage, destination: Destination, now: datetime) -> Attem
         attempt=passage.attempt,
         latency_ms=max(0.0, (now - passage.received).total_seconds() * 1000),
         version_ids=passage.versions,
+        app_version=passage.head.app_version[:_LABEL],
     )
 
 

@@ -12,18 +12,27 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.domain.attempt import Attempt, Sample
-from midstream.store.schema import DeliveryCountRow, DeliverySampleRow, ProjectionRow
+from midstream.store.projection import advance, fitting, inserting
+from midstream.store.schema import DeliveryCountRow, DeliverySampleRow
 from midstream.store.session import Sessions, dialect_of, reading, writing
 
 SAMPLES_KEPT = 20  # for each destination and reason
-# Names come from events, so from anyone, and PostgreSQL indexes at most 2,704 bytes a row.
-_NAME_CHARACTERS = 120
 
-_KEY = ("destination_id", "source_id", "minute", "stage", "outcome", "reason", "type", "event", "attempt")
+_KEY = (
+    "destination_id",
+    "source_id",
+    "minute",
+    "stage",
+    "outcome",
+    "reason",
+    "type",
+    "event",
+    "app_version",
+    "attempt",
+)
 
 
 class CountRow(msgspec.Struct, frozen=True):
@@ -61,19 +70,13 @@ async def record(
     """
     counts, kept = _counted(attempts), _last(samples)
     async with writing(sessions) as session:
-        if not await _advance(session, stream, sequence, sequence if first is None else first):
+        if not await advance(session, stream, sequence, sequence if first is None else first):
             return False
         if counts:
             await _add_counts(session, counts)
         if kept:
             await _add_samples(session, kept)
     return True
-
-
-async def last_applied(sessions: Sessions, *, stream: str = "attempts") -> int:
-    """Return the last sequence of `stream` that was applied; 0 when none was."""
-    async with reading(sessions) as session:
-        return await session.scalar(select(ProjectionRow.sequence).where(ProjectionRow.name == stream)) or 0
 
 
 async def deliveries(
@@ -145,8 +148,9 @@ def _counted(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Add attempts up by minute and kind, ordered so that two writers cannot wait for each other in a circle."""
     sums: dict[tuple[Any, ...], list[float]] = {}
     for it in attempts:
-        names = (_name(it.stage), _name(it.outcome), _name(it.reason), _name(it.type), _name(it.event))
-        key = (_name(it.destination_id), _name(it.source_id), it.at // 60_000 * 60, *names, it.attempt)
+        names = map(fitting, (it.stage, it.outcome, it.reason, it.type, it.event, it.app_version))
+        ids = map(fitting, (it.destination_id, it.source_id))
+        key: tuple[Any, ...] = (*ids, it.at // 60_000 * 60, *names, it.attempt)
         total = sums.setdefault(key, [0, 0.0, 0.0])
         total[0] += 1
         total[1] += it.latency_ms
@@ -164,13 +168,13 @@ def _last(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     kept: dict[tuple[object, ...], deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=SAMPLES_KEPT))
     for it in samples:
         row = {
-            "destination_id": _name(it.destination_id),
-            "source_id": _name(it.source_id),
-            "reason": _name(it.reason),
+            "destination_id": fitting(it.destination_id),
+            "source_id": fitting(it.source_id),
+            "reason": fitting(it.reason),
             "at": datetime.fromtimestamp(it.at / 1000, UTC),
-            "message_id": _name(it.message_id),
-            "type": _name(it.type),
-            "event": _name(it.event),
+            "message_id": fitting(it.message_id),
+            "type": fitting(it.type),
+            "event": fitting(it.event),
             "attempt": it.attempt,
             "body": msgspec.json.encode(it.body).decode(),
         }
@@ -178,24 +182,8 @@ def _last(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     return [row for rows in kept.values() for row in rows]
 
 
-def _name(text: str) -> str:
-    """Make a name from an event fit to be stored and indexed, rather than let one event stop all counting."""
-    # PostgreSQL refuses NUL, and both drivers refuse half a surrogate pair, which JSON can spell.
-    return text[:_NAME_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-
-
-async def _advance(session: AsyncSession, stream: str, sequence: int, first: int) -> bool:
-    insert = _insert(session)(ProjectionRow).values(name=stream, sequence=sequence)
-    further = insert.on_conflict_do_update(
-        index_elements=[ProjectionRow.name],
-        set_={"sequence": insert.excluded.sequence},
-        where=ProjectionRow.sequence < first,
-    )
-    return await session.scalar(further.returning(ProjectionRow.sequence)) is not None
-
-
 async def _add_counts(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
-    insert = _insert(session)(DeliveryCountRow.__table__)
+    insert = inserting(session)(DeliveryCountRow.__table__)
     new, old = insert.excluded, DeliveryCountRow
     greatest = func.max if dialect_of(session) == "sqlite" else func.greatest
     added = insert.on_conflict_do_update(
@@ -212,14 +200,10 @@ async def _add_counts(session: AsyncSession, rows: list[dict[str, Any]]) -> None
 
 async def _add_samples(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
     connection = await session.connection()
-    await connection.execute(_insert(session)(DeliverySampleRow.__table__), rows)
+    await connection.execute(inserting(session)(DeliverySampleRow.__table__), rows)
     row = DeliverySampleRow
     for destination, source, reason in {(it["destination_id"], it["source_id"], it["reason"]) for it in rows}:
         alike = (row.destination_id == destination, row.source_id == source, row.reason == reason)
         # The newest of those to go; with fewer than that there is none, and nothing is at or below NULL.
         oldest = select(row.id).where(*alike).order_by(row.id.desc()).offset(SAMPLES_KEPT).limit(1).scalar_subquery()
         await session.execute(delete(row).where(*alike, row.id <= oldest).execution_options(synchronize_session=False))
-
-
-def _insert(session: AsyncSession) -> Any:
-    return sqlite.insert if dialect_of(session) == "sqlite" else postgresql.insert

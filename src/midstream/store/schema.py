@@ -236,10 +236,26 @@ class DeliveryCountRow(Table):
     reason: Mapped[str] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(primary_key=True)
     event: Mapped[str] = mapped_column(primary_key=True)
+    app_version: Mapped[str] = mapped_column(primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
     latency_ms_sum: Mapped[float]
     latency_ms_max: Mapped[float]
+
+    __table_args__ = (Index(None, "minute"),)
+
+
+class ReceivedCountRow(Table):
+    """How many events were accepted, a minute. Where a message had too many names, the rarest are counted under ""."""
+
+    __tablename__ = "received_count"
+
+    source_id: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(primary_key=True)
+    event: Mapped[str] = mapped_column(primary_key=True)
+    app_version: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (Index(None, "minute"),)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -88,6 +89,14 @@ TABLE: Mapping[tuple[str, str], Any] = {
     ("GET", "/tokens"): OWNER,
     ("POST", "/tokens"): OWNER,
     ("DELETE", "/tokens/{tokenId}"): OWNER,
+    ("GET", "/delivery-overview/successfully-received"): READS_SOURCE,
+    ("GET", "/delivery-overview/failed-on-ingest"): READS_SOURCE,
+    ("GET", "/delivery-overview/filtered-at-source"): READS_SOURCE,
+    ("GET", "/delivery-overview/filtered-at-destination"): READS_SOURCE,
+    ("GET", "/delivery-overview/failed-delivery"): READS_SOURCE,
+    ("GET", "/delivery-overview/successful-delivery"): READS_SOURCE,
+    ("GET", "/destinations/{destinationId}/delivery-metrics"): READS_SOURCE,
+    ("GET", "/events/volume"): ANYONE,  # and counts what came from sources it may read
 }
 
 
@@ -217,6 +226,7 @@ PLACES: Mapping[str, Any] = {
     "warehouseMetadataId": "none",
 }
 QUERIES = {"resourceType": "INSERT_DESTINATION", "message": "hello"}
+OVERVIEW = {"sourceId": SourceRow, "destinationConfigId": DestinationRow}
 
 
 def _filled(value: Any, ids: Mapping[type[Any], str]) -> Any:
@@ -231,12 +241,15 @@ def _filled(value: Any, ids: Mapping[type[Any], str]) -> Any:
 
 async def _answers(desk: Desk, shop: Shop) -> dict[tuple[str, str], int]:
     found = {}
+    now = datetime.now(UTC)
+    window = {"startTime": (now - timedelta(hours=1)).isoformat(), "endTime": now.isoformat(), "granularity": "DAY"}
     for method, path in TABLE:
         filled = path.format(
             **{name: _filled(value, shop.ids) for name, value in PLACES.items() if f"{{{name}}}" in path}
         )
         body = _filled(BODIES.get((method, path), {}), shop.ids) if method not in ("GET", "DELETE") else None
-        answer = await desk.client.request(method, filled, json=body, params=QUERIES)
+        about = _filled(OVERVIEW, shop.ids) if path.startswith("/delivery-overview/") else {}
+        answer = await desk.client.request(method, filled, json=body, params=QUERIES | window | about)
         found[method, path] = answer.status_code
     return found
 

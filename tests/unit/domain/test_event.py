@@ -239,6 +239,9 @@ CONTEXT = st.fixed_dictionaries(
         "ip": st.sampled_from(["198.51.100.1", None]),
         "library": st.sampled_from([{"name": "analytics.js"}, {"name": "analytics-node"}, "analytics.js"]),
         "page": OBJECT,
+        "app": st.sampled_from(
+            [{"version": "1.2"}, {"version": 7, "build": "8"}, {"version": None}, {}, None, "x", [1]]
+        ),
     },
 )
 # Each field has what it should have, or rarely something odd.
@@ -289,3 +292,28 @@ def test_what_is_right_at_first_sight_is_right_on_a_closer_look_and_comes_out_th
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "_at_first_sight", lambda *_: None)
         assert accept(item, arrival(whole, **more)) == quick
+    if isinstance(quick, Accepted):
+        logged = head(quick.raw)
+        assert quick.kind == (logged.type, logged.label, logged.app_version)
+
+
+@pytest.mark.parametrize(
+    ("own", "of_batch", "version"),
+    [
+        ({"app": {"version": "1.2"}}, {"app": {"version": "3"}}, "1.2"),
+        ({"page": {}}, {"app": {"version": "3"}}, "3"),
+        (None, {"app": {"version": "3"}}, "3"),
+        ({"app": {}}, {"app": {"version": "3"}}, ""),
+        ({"app": None}, {"app": {"version": "3"}}, ""),
+        ({"app": {"version": 1.2}}, None, ""),
+        ({"app": "1.2"}, None, ""),
+        ({}, {"app": ["1"]}, ""),
+    ],
+)
+def test_an_event_is_counted_as_of_its_apps_version(own: Any, of_batch: Any, version: str) -> None:
+    event = json.dumps({"type": "track", "event": "Paid", "userId": "u", "context": own}).encode()
+    shared = {name: Raw(json.dumps(value).encode()) for name, value in (of_batch or {}).items()}
+    result = accept(event, arrival(event, context=shared))
+    assert isinstance(result, Accepted)
+    assert result.kind == ("track", "Paid", version)
+    assert head(result.raw).app_version == version

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from midstream.domain.attempt import read
+from midstream.domain.received import Kind
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable
 from midstream.log import Appender
@@ -27,14 +29,16 @@ class Stored(Appender):
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+        self.kinds: list[Kind] = []
         self.refuses = False
 
-    def put(self, subject: str, lines: Sequence[bytes]) -> asyncio.Future[None]:
+    def put(self, subject: str, lines: Sequence[bytes], kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
         future = asyncio.get_running_loop().create_future()
         if self.refuses:
             future.set_exception(LogUnavailable("no log"))
         else:
             self.lines += lines
+            self.kinds += kinds
             future.set_result(None)
         return future
 
@@ -46,7 +50,8 @@ class Asking:
         hashed = hashlib.sha256(KEY.encode()).hexdigest()
         self.snapshot = Snapshot.of(1, [Source("src_1", "website", "website", True, frozenset({hashed}))], [])
         self.events = Stored()
-        self._app = Ingest(lambda: self.snapshot, self.events, Stored()).before(_rest)
+        self.notes = Stored()
+        self._app = Ingest(lambda: self.snapshot, self.events, self.notes).before(_rest)
 
     async def __call__(
         self, path: str, *bodies: bytes, headers: Sequence[tuple[bytes, bytes]] = (AUTH,), method: str = "POST"
@@ -85,6 +90,38 @@ async def test_a_body_may_come_in_pieces(ask: Asking) -> None:
     body = json.dumps(TRACK).encode()
     assert await ask("/v1/track", body[:5], b"", body[5:]) == (200, {"success": True})
     assert json.loads(ask.events.lines[0])["event"] == "e"
+
+
+async def test_the_log_is_told_of_what_kind_each_accepted_event_is(ask: Asking) -> None:
+    batch = [
+        TRACK | {"type": "track", "context": {"app": {"version": "2.0"}}},
+        {"type": "page", "name": "Home", "userId": "u"},
+        {"type": "track", "userId": "u"},
+    ]
+    await ask("/v1/batch", json.dumps({"batch": batch, "context": {"app": {"version": "1.0"}}}).encode())
+    await ask("/v1/track", json.dumps(TRACK).encode())
+    assert ask.events.kinds == [("track", "e", "2.0"), ("page", "Home", "1.0"), ("track", "e", "")]
+
+
+@pytest.mark.parametrize(
+    ("path", "event", "counted"),
+    [
+        ("/v1/track", {"event": "Paid", "context": {"app": {"version": "1.0"}}}, ("track", "Paid", "1.0")),
+        ("/v1/page", {"event": "no", "name": "Home"}, ("page", "Home", "")),
+        ("/v1/track", {"event": 5, "userId": "u"}, ("track", "", "")),
+        ("/v1/track", {"event": "x" * 5000}, ("track", "x" * 120, "")),
+        ("/v1/track", {"messageId": 5}, ("track", "", "")),
+        ("/v1/batch", {"batch": [{"type": "track", "event": "Paid"}]}, ("track", "Paid", "")),
+        ("/v1/batch", {"batch": [{"type": "mystery", "event": "Paid", "userId": "u"}]}, ("", "", "")),
+        ("/v1/batch", {"batch": ["not an event"]}, ("", "", "")),
+    ],
+)
+async def test_a_refused_event_is_counted_as_what_it_seems_to_be(
+    ask: Asking, path: str, event: Any, counted: tuple[str, str, str]
+) -> None:
+    await ask(path, json.dumps(event).encode())
+    [record] = read(ask.notes.lines[0])
+    assert [(each.type, each.event, each.app_version) for each in record.attempts] == [counted]
 
 
 async def test_a_body_is_refused_before_its_end_once_it_is_too_large(ask: Asking) -> None:
