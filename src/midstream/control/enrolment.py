@@ -6,11 +6,12 @@ from sqlalchemy import select
 
 from midstream.control.act import Act, Call, Writes, acting
 from midstream.control.grants import effective_grants, give
+from midstream.control.members import join, resource
 from midstream.control.sources import COMMAND_LINE, found_workspace
 from midstream.domain.access import Grant, operator
-from midstream.domain.audit import Action, Resource
+from midstream.domain.audit import Action
+from midstream.domain.email import normalised
 from midstream.secrets import Vault
-from midstream.store.ids import new_id
 from midstream.store.people import MemberRow, UserRow
 from midstream.store.session import Sessions
 
@@ -23,18 +24,14 @@ async def operator_call(sessions: Sessions, vault: Vault, *, workspace: str, aut
 
 async def enrol(call: Call, *, email: str, grant: Grant, name: str = "") -> str:
     """Return the id of a member with this address, added when there is none; the grant is given when they have none."""
+    address = normalised(email, "email")
     async with acting(call, Writes.PEOPLE) as act:
-        user = await act.session.scalar(select(UserRow).where(UserRow.email == email.lower()))
+        query = select(UserRow).join(MemberRow, MemberRow.user_id == UserRow.id)
+        user = await act.session.scalar(
+            query.where(MemberRow.workspace_id == act.workspace_id, UserRow.email == address)
+        )
         if user is None:
-            user = UserRow(
-                id=new_id("usr"), email=email.lower(), name=name or email, created_at=act.at, updated_at=act.at
-            )
-            act.session.add(user)
-            await act.session.flush()
-        if await act.session.get(MemberRow, (act.workspace_id, user.id)) is None:
-            act.session.add(MemberRow(workspace_id=act.workspace_id, user_id=user.id, created_at=act.at))
-            act.note(Action.USER_CREATED, Resource("user", user.id, user.email))
-            await act.session.flush()
+            user = await join(act, address, name or None, {})
         await _give_first(act, user, grant)
         return user.id
 
@@ -42,4 +39,4 @@ async def enrol(call: Call, *, email: str, grant: Grant, name: str = "") -> str:
 async def _give_first(act: Act, user: UserRow, grant: Grant) -> None:
     if not await effective_grants(act.session, act.workspace_id, user):
         await give(act, user.id, [grant])
-        act.note(Action.USER_POLICY_UPDATED, Resource("user", user.id, user.email), grant.role.value)
+        act.note(Action.USER_POLICY_UPDATED, resource(user), grant.role.value)
