@@ -1,4 +1,4 @@
-"""Beginning on an empty installation: a workspace's first member and their token, made by whoever has the data dir."""
+"""Beginning in a workspace: the member a token acts as, who is added when there is none of that address."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from sqlalchemy import select
 from midstream.control.act import Act, Call, Writes, acting
 from midstream.control.grants import effective_grants, give
 from midstream.control.members import join, resource
-from midstream.control.sources import COMMAND_LINE, found_workspace
-from midstream.domain.access import Grant, operator
+from midstream.domain.access import Grant
 from midstream.domain.audit import Action
 from midstream.domain.email import normalised
-from midstream.secrets import Vault
 from midstream.store.people import MemberRow, UserRow
-from midstream.store.session import Sessions
-
-
-async def operator_call(sessions: Sessions, vault: Vault, *, workspace: str, author: str) -> Call:
-    """Return the call of whoever runs a command on the data dir, in a workspace that is made when there is none."""
-    workspace_id = await found_workspace(sessions, vault, slug=workspace, author=author)
-    return Call(sessions, vault, operator(workspace_id, author), COMMAND_LINE)
 
 
 async def enrol(call: Call, *, email: str, grant: Grant, name: str = "") -> str:
