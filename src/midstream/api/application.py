@@ -14,7 +14,22 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from midstream.api import catalog, destinations, filters, functions, instances, problems, sources, tokens, workspace
+from midstream.api import (
+    audit,
+    catalog,
+    destinations,
+    filters,
+    functions,
+    groups,
+    instances,
+    labels,
+    permissions,
+    problems,
+    sources,
+    tokens,
+    users,
+    workspace,
+)
 from midstream.api.office import Office
 from midstream.api.problems import Fault
 from midstream.api.routing import Routes
@@ -30,6 +45,11 @@ RESOURCES: tuple[Routes, ...] = (
     filters.routes,
     catalog.routes,
     tokens.routes,
+    users.routes,
+    groups.routes,
+    permissions.routes,
+    labels.routes,
+    audit.routes,
 )
 BODY_BYTES = 1536 * 1024  # a function's code of 1 MB fits, however it is written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import delete, func, select
@@ -27,6 +28,7 @@ class GroupView(msgspec.Struct, frozen=True):
     name: str
     member_count: int
     permissions: tuple[Granted, ...]
+    updated_at: datetime
 
 
 class PersonView(msgspec.Struct, frozen=True):
@@ -192,7 +194,7 @@ async def _views(act: Act, rows: Sequence[GroupRow]) -> list[GroupView]:
     )
     counts = {id_: count for id_, count in await act.session.execute(query)}  # noqa: C416 # rows are no pairs to mypy
     held = await grants.shown(act, ids)
-    return [GroupView(row.id, row.name, counts.get(row.id, 0), held[row.id]) for row in rows]
+    return [GroupView(row.id, row.name, counts.get(row.id, 0), held[row.id], row.updated_at) for row in rows]
 
 
 groups = use_case(list_groups, Permission.ACCESS_MANAGE)

@@ -36,9 +36,7 @@ async def list_labels(act: Act) -> list[Label]:
 
 async def create(act: Act, label: Label) -> Label:
     """Add a label."""
-    for name in ("key", "value"):
-        if not _WORD.fullmatch(getattr(label, name)):
-            raise Invalid("expected 1 to 64 letters, digits and hyphens, a letter first", f"label.{name}")
+    _check_words(label, "label")
     if len(label.description) > _LONGEST_DESCRIPTION or "\0" in label.description:
         raise Invalid(f"expected at most {_LONGEST_DESCRIPTION} characters", "label.description")
     if await act.session.get(LabelRow, (act.workspace_id, label.key, label.value)):
@@ -49,8 +47,15 @@ async def create(act: Act, label: Label) -> Label:
     return label
 
 
+def _check_words(label: Label, where: str) -> None:
+    for name in ("key", "value"):
+        if not _WORD.fullmatch(getattr(label, name)):
+            raise Invalid("expected 1 to 64 letters, digits and hyphens, a letter first", f"{where}.{name}")
+
+
 async def remove(act: Act, key: str, value: str) -> None:
     """Delete a label, and take it off the sources that carry it."""
+    _check_words(Label(key, value), "label")
     row = await act.session.get(LabelRow, (act.workspace_id, key, value))
     if row is None:
         raise RequestError(404, "not-found", f"there is no label {key}:{value}")
@@ -86,6 +91,7 @@ async def _carried(act: Act, row: SourceRow) -> list[tuple[str, str]]:
 
 async def _known(act: Act, labels: Sequence[Label]) -> list[tuple[str, str]]:
     for place, label in enumerate(labels):
+        _check_words(label, f"labels[{place}]")
         if await act.session.get(LabelRow, (act.workspace_id, label.key, label.value)) is None:
             raise Invalid(f"there is no label {_said(label)}: create it first", f"labels[{place}]")
     return [(label.key, label.value) for label in labels]

@@ -29,6 +29,7 @@ class MemberView(msgspec.Struct, frozen=True):
     email: str
     permissions: tuple[Granted, ...]
     created_at: datetime
+    updated_at: datetime
 
 
 class GroupName(msgspec.Struct, frozen=True):
@@ -171,7 +172,7 @@ async def _give(act: Act, row: UserRow, held: Held) -> tuple[Granted, ...]:
 
 async def _views(act: Act, rows: Sequence[UserRow]) -> list[MemberView]:
     held = await grants.shown(act, [row.id for row in rows])
-    return [MemberView(row.id, row.name, row.email, held[row.id], row.created_at) for row in rows]
+    return [MemberView(row.id, row.name, row.email, held[row.id], row.created_at, row.updated_at) for row in rows]
 
 
 members = use_case(list_members, Permission.ACCESS_MANAGE)
