@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from tests.e2e.commands import midstream, says
+from tests.whole import running, until
 
 
 def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
@@ -82,3 +83,22 @@ def test_the_trail_is_shown_exported_and_verified(tmp_path: Path) -> None:
         database.execute("update audit_event set actor_email = 'eve' where sequence = 2")
     database.close()
     says(midstream("audit", "verify", cwd=tmp_path), 3, stdout="entry 2 (aud_")
+
+
+def test_the_trail_leaves_as_events_where_a_source_takes_it(tmp_path: Path) -> None:
+    folder = """
+[source.audit]
+[destination.bin]
+source = "audit"
+type = "sink"
+"""
+    with running(tmp_path, MIDSTREAM_AUDIT_SOURCE="audit") as whole:
+        assert whole.apply({"all.toml": folder}).returncode == 0
+        assert whole.run("user", "create", "ann@example.com").returncode == 0
+
+        def delivered() -> int:
+            counts = json.loads(whole.run("deliveries", "--json").stdout)["deliveries"]
+            return sum(each["count"] for each in counts if each["event"] == "Audit" and each["outcome"] == "delivered")
+
+        entries = len(json.loads(whole.run("audit", "list", "--json").stdout))
+        until(lambda: delivered() == entries)
