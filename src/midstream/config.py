@@ -88,6 +88,8 @@ class Config(BaseSettings):
     api_rate: int = Field(ge=1)
     poll_interval: float = Field(gt=0, le=60)
     drain_timeout: float = Field(gt=0)
+    audit_max_age: float = Field(gt=0)
+    audit_source: str
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["console", "json"]
 

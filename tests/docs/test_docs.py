@@ -26,6 +26,7 @@ from midstream.cli import app
 from midstream.config import CLIENT_VARIABLES, Config, default_text
 from midstream.control.folder import DestinationSection, read
 from midstream.destinations import CATALOG, validated
+from midstream.domain.access import ROLES, Permission, Role
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.runtime import Pool
 from tests.whole import running, until
@@ -82,6 +83,19 @@ def test_every_metric_that_is_named_is_in_the_table(page: Path) -> None:
     assert [
         name for name in re.findall(r"`(midstream_\w+)", page.read_text("utf-8")) if f"| `{name}` |" not in table
     ] == []
+
+
+# -- roles --
+
+
+def test_the_table_of_roles_is_what_the_code_has() -> None:
+    told = {}
+    for line in (ROOT / "docs/access.md").read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[1].strip("`") in set(Role):
+            held = set(Permission) if cells[3] == "everything" else set(re.findall(r"`([\w:]+)`", cells[3]))
+            told[cells[1].strip("`")] = (cells[0], cells[2].removeprefix("the ").removesuffix("s"), held)
+    assert told == {role: (facts.name, facts.scope.lower(), facts.permissions) for role, facts in ROLES.items()}
 
 
 # -- commands --

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from midstream.api import (
+    audit,
     catalog,
     delivery_metrics,
     delivery_overview,
@@ -22,10 +23,14 @@ from midstream.api import (
     events_volume,
     filters,
     functions,
+    groups,
     instances,
+    labels,
+    permissions,
     problems,
     sources,
     tokens,
+    users,
     workspace,
 )
 from midstream.api.office import Office
@@ -46,6 +51,11 @@ RESOURCES: tuple[Routes, ...] = (
     delivery_metrics.routes,
     delivery_overview.routes,
     events_volume.routes,
+    users.routes,
+    groups.routes,
+    permissions.routes,
+    labels.routes,
+    audit.routes,
 )
 BODY_BYTES = 1536 * 1024  # a function's code of 1 MB fits, however it is written
 

@@ -6,10 +6,10 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from midstream.api import queries
 from midstream.errors import RequestError
@@ -41,7 +41,7 @@ class Pagination(BaseModel):
     current: str
     next: str | None = None
     previous: str | None = None
-    totalEntries: int | None = None
+    totalEntries: Annotated[int | None, Field(exclude_if=lambda total: total is None)] = None
 
 
 class _Cursor(msgspec.Struct, array_like=True):

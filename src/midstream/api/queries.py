@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,10 @@ def read(raw: str) -> Query:
         pairs = parse_qsl(raw, keep_blank_values=False, strict_parsing=False, max_num_fields=_MOST, errors="strict")
     except ValueError:
         raise RequestError(422, "input-validation", f"the query is not UTF-8, or has over {_MOST} parameters") from None
+    if any("\0" in value for _, value in pairs):
+        raise RequestError(
+            422, "input-validation", "the query holds a NUL character"
+        )  # which PostgreSQL cannot compare
     found: dict[str, Any] = {}
     for name, value in pairs:
         path = [part for part in re.split(r"\[|\]\[|\]|\.", name) if part] or [name]
@@ -85,6 +90,28 @@ def texts(query: Query, name: str) -> list[str]:
             return [str(value) for value in values]
         case _:
             raise RequestError(422, "input-validation", f"expected a list of {name}", name)
+
+
+def required_texts(query: Query, name: str) -> list[str]:
+    """Return the values of a list; 422 when there are none."""
+    values = texts(query, name)
+    if not values:
+        raise RequestError(422, "input-validation", f"the query parameter {name} is missing", name)
+    return values
+
+
+def moment(query: Query, name: str) -> datetime | None:
+    """Return a time; 422 for what is none. Without a zone it is UTC."""
+    value = text(query, name)
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RequestError(
+            422, "input-validation", "expected a time in ISO 8601, such as 2026-01-31T08:00:00Z", name
+        ) from None
 
 
 def inner(query: Query, name: str) -> Query:

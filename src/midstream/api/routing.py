@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import Any, Generic, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
 
 from midstream.api.once import Once
 from midstream.api.problems import MEDIA_TYPE, Problem
@@ -99,7 +101,7 @@ class Routes:
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             self.decided[method, path] = by
-            answer = get_type_hints(handler)["return"]
+            answer = _shape(get_type_hints(handler)["return"])
             self.router.add_api_route(
                 path,
                 _enveloped(handler, answer),
@@ -119,12 +121,21 @@ class Routes:
         return declare
 
 
+def _shape(answer: Any) -> Any:
+    """Return the shape a handler answers with, which may also answer with something that is no JSON, as it is."""
+    if not isinstance(answer, UnionType):
+        return answer
+    [shape] = [each for each in get_args(answer) if not issubclass(each, Response)]
+    return shape
+
+
 def _enveloped(handler: Callable[..., Awaitable[Any]], answer: Any) -> Callable[..., Awaitable[Any]]:
     """Put what a handler returns into the envelope, keeping its signature for FastAPI."""
     envelope: Callable[..., Any] = Data.__class_getitem__(answer)
 
     @wraps(handler)
     async def enveloped(*args: Any, **kwargs: Any) -> Any:
-        return envelope(data=await handler(*args, **kwargs))
+        found = await handler(*args, **kwargs)
+        return found if isinstance(found, Response) else envelope(data=found)
 
     return enveloped

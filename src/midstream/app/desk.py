@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from midstream.api.application import application
 from midstream.api.office import Office
@@ -17,6 +18,7 @@ from midstream.app.orders import Orders, vault_of
 from midstream.app.serving import serve
 from midstream.authoring.preview import Workbench
 from midstream.config import Config
+from midstream.control.forwarding import forward
 from midstream.control.housekeeping import keep_house
 from midstream.control.projector import project
 from midstream.egress import Egress
@@ -51,8 +53,18 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         tasks = [
             asyncio.create_task(follower.run()),
             asyncio.create_task(project(log, sessions)),
-            asyncio.create_task(keep_house(log, sessions, lambda: follower.snapshot, config.log_max_bytes)),
+            asyncio.create_task(
+                keep_house(
+                    log,
+                    sessions,
+                    lambda: follower.snapshot,
+                    log_max_bytes=config.log_max_bytes,
+                    audit_max_age=timedelta(seconds=config.audit_max_age),
+                )
+            ),
         ]
+        if config.audit_source:
+            tasks.append(asyncio.create_task(forward(log, sessions, config.audit_source)))
         stopping = asyncio.create_task(stop.wait())
         logger().info("control serves the front")
         listener = socket.socket(fileno=orders.listen)

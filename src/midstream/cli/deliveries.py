@@ -38,7 +38,7 @@ def deliveries(
     Example: midstream deliveries --destination warehouse --reason bad_request --since 6h
     """
     config = configured(data_dir=data_dir)
-    start = _ago(since)
+    start = ago(since)
     rows, kept, names = asyncio.run(_read(config, destination, reason, start, samples=samples or reason is not None))
     if as_json:
         put(
@@ -69,7 +69,8 @@ async def _read(
         return rows, kept, names
 
 
-def _ago(span: str) -> datetime:
+def ago(span: str) -> datetime:
+    """Return when a span such as 6h began, seen from now; what is no span is wrong usage."""
     match = re.fullmatch(r"(\d+)([smhdw])", span.strip())
     if not match:
         raise typer.BadParameter(f"{span!r} is not a time span; write 30m, 6h or 2d", param_hint="--since")

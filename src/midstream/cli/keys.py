@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from midstream.app.orders import vault_of
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say
+from midstream.cli.operating import operating
+from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control import keys
-from midstream.control.enrolment import operator_call
 
 app = typer.Typer(help="The master key that seals sensitive settings.", no_args_is_help=True)
 
@@ -50,10 +48,9 @@ def rotate(
 
 async def _rotate(config: Config, *, retire: bool) -> int:
     path = None if config.master_key else Path(config.data_dir) / "master.key"
-    async with opened_sessions(config) as sessions:
-        call = await operator_call(sessions, vault_of(config), workspace="main", author=getpass.getuser())
+    async with operating(config, None, begin=True, anywhere=True) as call:
         count = await keys.rotate(call, path)
-        if retire and path is not None:
-            again = await operator_call(sessions, vault_of(config), workspace="main", author=getpass.getuser())
-            await keys.retire(again, path)
+    if retire and path is not None:
+        async with operating(config, None, anywhere=True) as call:
+            await keys.retire(call, path)
     return count

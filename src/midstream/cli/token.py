@@ -10,18 +10,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from midstream.app.orders import vault_of
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say
+from midstream.cli.operating import Workspace, operating
+from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control import tokens
-from midstream.control.enrolment import enrol, operator_call
+from midstream.control.enrolment import enrol
 from midstream.control.tokens import TokenView
 from midstream.domain.access import Grant, Role
 from midstream.domain.event import iso
 
 app = typer.Typer(help="API tokens.", no_args_is_help=True)
-
-Workspace = Annotated[str, typer.Option("--workspace", help="The workspace's slug.")]
 
 
 @app.command()
@@ -33,7 +31,7 @@ def create(
     ] = None,
     email: Annotated[str, typer.Option(help="The member it acts as; added as an owner when there is none.")] = "",
     days: Annotated[int | None, typer.Option(help="For how long it is good. Without: until it is taken away.")] = None,
-    workspace: Workspace = "main",
+    workspace: Workspace = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -53,17 +51,16 @@ def create(
 
 
 async def _create(
-    config: Config, workspace: str, email: str, name: str, grants: list[Grant], days: int | None
+    config: Config, workspace: str | None, email: str, name: str, grants: list[Grant], days: int | None
 ) -> TokenView:
-    async with opened_sessions(config) as sessions:
-        call = await operator_call(sessions, vault_of(config), workspace=workspace, author=getpass.getuser())
+    async with operating(config, workspace, begin=True) as call:
         creator = await enrol(call, email=email, grant=Grant(Role.WORKSPACE_OWNER))
         lifetime = None if days is None else timedelta(days=days)
         return await tokens.create_token(call, name=name, grants=grants, creator_id=creator, expires_in=lifetime)
 
 
 @app.command("list")
-def list_(workspace: Workspace = "main", as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def list_(workspace: Workspace = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the tokens there are. What they are is not known any more.
 
     Example: midstream token list --json
@@ -78,14 +75,13 @@ def list_(workspace: Workspace = "main", as_json: AsJson = False, data_dir: Data
         typer.echo(f"{each.id}  …{each.last4}  {each.name}  {each.creator}  {roles}  {until}")
 
 
-async def _list(config: Config, workspace: str) -> list[TokenView]:
-    async with opened_sessions(config) as sessions:
-        call = await operator_call(sessions, vault_of(config), workspace=workspace, author=getpass.getuser())
+async def _list(config: Config, workspace: str | None) -> list[TokenView]:
+    async with operating(config, workspace) as call:
         return await tokens.tokens(call)
 
 
 @app.command()
-def delete(token_id: str, workspace: Workspace = "main", data_dir: DataDir = None) -> None:
+def delete(token_id: str, workspace: Workspace = None, data_dir: DataDir = None) -> None:
     """Take a token away: requests with it get 401 from now on.
 
     Example: midstream token delete tok_…
@@ -94,7 +90,6 @@ def delete(token_id: str, workspace: Workspace = "main", data_dir: DataDir = Non
     say(f"{token_id} is gone")
 
 
-async def _delete(config: Config, workspace: str, token_id: str) -> None:
-    async with opened_sessions(config) as sessions:
-        call = await operator_call(sessions, vault_of(config), workspace=workspace, author=getpass.getuser())
+async def _delete(config: Config, workspace: str | None, token_id: str) -> None:
+    async with operating(config, workspace) as call:
         await tokens.delete_token(call, token_id)

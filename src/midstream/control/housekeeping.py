@@ -1,4 +1,4 @@
-"""What has to be done now and then: room in the log, and old counts.
+"""What has to be done now and then: room in the log, and the end of old counts and old entries of the audit trail.
 
 The log keeps events after everybody has them, as history. History gives way when room is needed: only events that an
 enabled destination still has before it may ever make the log full.
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from midstream.domain.topology import Snapshot
 from midstream.errors import MidstreamError
 from midstream.log import ConsumerInfo, Log, StreamInfo
-from midstream.store import attempts, received
+from midstream.store import attempts, received, trail
 from midstream.store.session import Sessions
 from midstream.telemetry import logger
 
@@ -23,7 +23,9 @@ _COUNTS_KEPT = timedelta(days=31)  # Delivery Overview looks back 30 days (segme
 _FORGET_EVERY = timedelta(hours=1)
 
 
-async def keep_house(log: Log, sessions: Sessions, snapshot: Callable[[], Snapshot], log_max_bytes: int) -> None:
+async def keep_house(
+    log: Log, sessions: Sessions, snapshot: Callable[[], Snapshot], *, log_max_bytes: int, audit_max_age: timedelta
+) -> None:
     """Keep house until cancelled."""
     forgotten = datetime.min.replace(tzinfo=UTC)
     while True:
@@ -34,6 +36,7 @@ async def keep_house(log: Log, sessions: Sessions, snapshot: Callable[[], Snapsh
                 forgotten = datetime.now(UTC)
                 await attempts.forget(sessions, before=forgotten - _COUNTS_KEPT)
                 await received.forget(sessions, before=forgotten - _COUNTS_KEPT)
+                await trail.forget(sessions, before=forgotten - audit_max_age)
         except MidstreamError as error:
             logger().debug("housekeeping waits", error=str(error))
         except Exception:  # noqa: BLE001 # the top of a loop that must go on

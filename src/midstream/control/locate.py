@@ -34,7 +34,8 @@ KINDS: dict[type[Table], tuple[str, str]] = {
 async def locate(session: AsyncSession, table: type[Row], key: str, workspace_id: str) -> tuple[Row, Subject]:
     """Return the row and what a permission on it is asked on; 404 when there is none in this workspace."""
     name, prefix = KINDS[table]
-    row = await session.get(table, key) or await session.get(table, prefix + key)
+    # PostgreSQL cannot even compare with a NUL character.
+    row = None if "\0" in key else await session.get(table, key) or await session.get(table, prefix + key)
     home, subject = await _home(session, row, workspace_id)
     if row is None or home != workspace_id:
         raise RequestError(404, "not-found", f"there is no {name} with the id {key!r}")

@@ -21,7 +21,7 @@ from midstream.secrets import Vault
 from midstream.store.ids import new_id
 from midstream.store.people import SourceLabelRow
 from midstream.store.schema import DestinationRow, SourceRow, WorkspaceRow, WriteKeyRow
-from midstream.store.session import Sessions, changing
+from midstream.store.session import Sessions, changing, reading
 
 COMMAND_LINE = "command line"  # where such a change came from, in the audit trail
 _SHORTEST_KEY, _LONGEST_KEY = 8, 128
@@ -78,6 +78,13 @@ async def found_workspace(sessions: Sessions, vault: Vault, *, slug: str, name: 
         await enter_workspace(act, slug=slug, name=name)
         await act.finish()
         return act.workspace_id
+
+
+async def workspaces(sessions: Sessions) -> dict[str, str]:
+    """Return the id of each workspace, by slug."""
+    async with reading(sessions) as session:
+        rows = await session.scalars(select(WorkspaceRow).order_by(WorkspaceRow.slug))
+        return {row.slug: row.id for row in rows}
 
 
 async def change_workspace(act: Act, *, name: str) -> tuple[str, ...]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+
+from midstream.domain.event import iso
 
 
 class Action(StrEnum):
@@ -94,6 +97,18 @@ class Entry(msgspec.Struct, frozen=True):
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries somebody asks for; None asks for all. From `start` on, and before `end`."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    resource_ids: frozenset[str] | None = None
+    resource_type: str | None = None
+    actor: str | None = None  # an id or an e-mail address
+    action: str | None = None
+
+
 GENESIS = "0" * 64  # what the first entry has before it
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -121,3 +136,33 @@ def first_fault(entries: Iterable[Entry], *, after: str | None = None) -> str | 
             return f"entry {entry.sequence} ({entry.id}) was altered"
         previous, sequence = entry.hash, entry.sequence
     return None
+
+
+_TOLD = 100  # things that changed; an event has room for so many
+
+
+def event_of(entry: Entry) -> dict[str, Any]:
+    """Tell an entry as the event that Segment forwards its own as (segment.md §9.2), with its place in the chain."""
+    kind = {"usr": "users", "tok": "tokens"}.get(entry.actor.partition("_")[0])
+    details: dict[str, Any] = {
+        "resource_id": entry.resource.id,
+        "resource_type": entry.resource.type,
+        "subject": f"{kind}/{entry.actor}" if kind else entry.actor,
+        "target": entry.resource.name,
+        "changed": [each[:200] for each in entry.changed[:_TOLD]],
+        "origin": entry.origin,
+        "sequence": entry.sequence,
+        "hash": entry.hash,
+    }
+    if entry.actor_email:
+        details["email"] = entry.actor_email
+    return {
+        "type": "track",
+        "event": "Audit",
+        "userId": entry.actor or "__system__",
+        "messageId": f"api-{entry.id}",
+        "timestamp": iso(entry.at),
+        "properties": {"type": entry.action, "workspace_id": entry.workspace_id, "details": details},
+        "context": {"library": {"name": "midstream", "version": "unknown"}},
+        "integrations": {},
+    }

@@ -1,26 +1,27 @@
 """The audit trail's tables: entries, each chained to the one before it, added in the transaction of what they tell.
 
-Enters: what happened, on an open transaction. Leaves: rows; `entries` and `verify` read them again.
+Enters: what happened, on an open transaction. Leaves: rows; `found`, `following` and `verify` read them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ForeignKey, Index, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from midstream.domain.audit import GENESIS, Action, Entry, Resource, digest, first_fault
+from midstream.domain.audit import GENESIS, Action, Entry, Resource, Wanted, digest, first_fault
 from midstream.store.ids import new_id
-from midstream.store.schema import Table
+from midstream.store.schema import ProjectionRow, Table
 from midstream.store.session import Sessions, reading, writing
 
 _PAGE = 1000  # entries read at once
+_FORWARDED = "audit"  # the name of its place among those of all that reads
 
 
 class AuditRow(Table):
@@ -136,6 +137,52 @@ def entry_of(row: AuditRow) -> Entry:
     )
 
 
+async def found(
+    session: AsyncSession, workspace_id: str, wanted: Wanted, *, before: int | None, limit: int
+) -> list[Entry]:
+    """Return entries of a workspace, the newest first; `before` takes up where a page ended, at its last sequence."""
+    query = select(AuditRow).where(AuditRow.workspace_id == workspace_id, *_matching(wanted))
+    if before is not None:
+        query = query.where(AuditRow.sequence < before)
+    return [entry_of(row) for row in await session.scalars(query.order_by(AuditRow.sequence.desc()).limit(limit))]
+
+
+def _matching(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.start is not None:
+        yield AuditRow.at >= wanted.start
+    if wanted.end is not None:
+        yield AuditRow.at < wanted.end
+    if wanted.resource_ids is not None:
+        yield AuditRow.resource_id.in_(wanted.resource_ids)
+    if wanted.resource_type is not None:
+        yield AuditRow.resource_type == wanted.resource_type
+    if wanted.actor is not None:
+        yield or_(AuditRow.actor == wanted.actor, AuditRow.actor_email == wanted.actor)
+    if wanted.action is not None:
+        yield AuditRow.action == wanted.action
+
+
+async def following(session: AsyncSession, after: int, *, limit: int) -> list[Entry]:
+    """Return the entries after a sequence, of all workspaces, the oldest first."""
+    query = select(AuditRow).where(AuditRow.sequence > after).order_by(AuditRow.sequence).limit(limit)
+    return [entry_of(row) for row in await session.scalars(query)]
+
+
+async def forwarded(session: AsyncSession) -> int:
+    """Return the last sequence that was sent on as an event; 0 when none was."""
+    return await session.scalar(select(ProjectionRow.sequence).where(ProjectionRow.name == _FORWARDED)) or 0
+
+
+async def mark_forwarded(sessions: Sessions, sequence: int) -> None:
+    """Keep that all up to a sequence is sent on."""
+    async with writing(sessions) as session:
+        moved = await session.execute(
+            update(ProjectionRow).where(ProjectionRow.name == _FORWARDED).values(sequence=sequence)
+        )
+        if not getattr(moved, "rowcount", 0):
+            session.add(ProjectionRow(name=_FORWARDED, sequence=sequence))
+
+
 async def verify(sessions: Sessions) -> str | None:
     """Walk the whole chain; say what is wrong with it first, None when nothing is.
 
@@ -160,11 +207,7 @@ async def verify(sessions: Sessions) -> str | None:
 
 
 async def _pages(session: AsyncSession, after: int) -> AsyncIterator[list[Entry]]:
-    while True:
-        query = select(AuditRow).where(AuditRow.sequence > after).order_by(AuditRow.sequence).limit(_PAGE)
-        page = [entry_of(row) for row in await session.scalars(query)]
-        if not page:
-            return
+    while page := await following(session, after, limit=_PAGE):
         yield page
         session.expunge_all()
         after = page[-1].sequence

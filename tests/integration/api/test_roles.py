@@ -97,6 +97,34 @@ TABLE: Mapping[tuple[str, str], Any] = {
     ("GET", "/delivery-overview/successful-delivery"): READS_SOURCE,
     ("GET", "/destinations/{destinationId}/delivery-metrics"): READS_SOURCE,
     ("GET", "/events/volume"): ANYONE,  # and counts what came from sources it may read
+    ("GET", "/users"): OWNER,
+    ("DELETE", "/users"): OWNER,
+    ("GET", "/users/{userId}"): OWNER,
+    ("GET", "/users/{userId}/groups"): OWNER,
+    ("POST", "/users/{userId}/permissions"): OWNER,
+    ("PUT", "/users/{userId}/permissions"): OWNER,
+    ("GET", "/invites"): OWNER,
+    ("POST", "/invites"): OWNER,
+    ("DELETE", "/invites"): OWNER,
+    ("GET", "/groups"): OWNER,
+    ("POST", "/groups"): OWNER,
+    ("GET", "/groups/{userGroupId}"): OWNER,
+    ("PATCH", "/groups/{userGroupId}"): OWNER,
+    ("DELETE", "/groups/{userGroupId}"): OWNER,
+    ("POST", "/groups/{userGroupId}/permissions"): OWNER,
+    ("PUT", "/groups/{userGroupId}/permissions"): OWNER,
+    ("GET", "/groups/{userGroupId}/users"): OWNER,
+    ("GET", "/groups/{userGroupId}/invites"): OWNER,
+    ("POST", "/groups/{userGroupId}/users"): OWNER,
+    ("PUT", "/group/{userGroupId}/users"): OWNER,
+    ("DELETE", "/group/{userGroupId}/users"): OWNER,
+    ("GET", "/roles"): ANYONE,
+    ("GET", "/labels"): OWNER,
+    ("POST", "/labels"): OWNER,
+    ("DELETE", "/labels/{key}/{value}"): OWNER,
+    ("POST", "/sources/{sourceId}/labels"): EDITS_SOURCE,
+    ("PUT", "/sources/{sourceId}/labels"): EDITS_SOURCE,
+    ("GET", "/audit-events"): OWNER,
 }
 
 
@@ -117,6 +145,8 @@ async def shop(desk: Desk) -> Shop:
     destination = await desk.destination(source)
     instance = await desk.instance(function, destination)
     version = (await desk.ask("GET", f"/functions/{function}"))["function"]["latestVersionId"]
+    group = (await desk.ask("POST", "/groups", {"name": "Shop"}))["userGroup"]["id"]
+    [user, *_] = (await desk.ask("GET", "/users"))["users"]
     ids = {
         SourceRow: source,
         DestinationRow: destination,
@@ -125,6 +155,8 @@ async def shop(desk: Desk) -> Shop:
         InstanceRow: instance,
         VersionRow: version,
         TokenRow: (await tokens(desk.call))[0].id,
+        GroupRow: group,
+        UserRow: user["id"],
     }
     return Shop(desk.call, ids)
 
@@ -208,6 +240,18 @@ BODIES: Mapping[tuple[str, str], Any] = {
         "name": "n",
         "settings": {},
     },
+    ("POST", "/users/{userId}/permissions"): {"permissions": []},
+    ("PUT", "/users/{userId}/permissions"): {"permissions": []},
+    ("POST", "/groups/{userGroupId}/permissions"): {"permissions": []},
+    ("PUT", "/groups/{userGroupId}/permissions"): {"permissions": []},
+    ("POST", "/invites"): {"invites": [{"email": "new@example.com"}]},
+    ("POST", "/groups"): {"name": "Other"},
+    ("PATCH", "/groups/{userGroupId}"): {"name": "Renamed"},
+    ("POST", "/groups/{userGroupId}/users"): {"emails": []},
+    ("PUT", "/group/{userGroupId}/users"): {"emails": []},
+    ("POST", "/labels"): {"label": {"key": "environment", "value": "prod"}},
+    ("POST", "/sources/{sourceId}/labels"): {"labels": []},
+    ("PUT", "/sources/{sourceId}/labels"): {"labels": []},
 }
 PLACES: Mapping[str, Any] = {
     "functionId": FunctionRow,
@@ -224,6 +268,14 @@ PLACES: Mapping[str, Any] = {
     "destinationMetadataId": "webhook",
     "sourceMetadataId": "http-api",
     "warehouseMetadataId": "none",
+    "key": "environment",
+    "value": "prod",
+}
+QUERIES = {
+    "resourceType": "INSERT_DESTINATION",
+    "message": "hello",
+    "userIds[0]": "usr_1",
+    "emails[0]": "a@example.com",
 }
 QUERIES = {"resourceType": "INSERT_DESTINATION", "message": "hello"}
 OVERVIEW = {"sourceId": SourceRow, "destinationConfigId": DestinationRow}

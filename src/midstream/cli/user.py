@@ -1,0 +1,129 @@
+"""`midstream user`: who belongs to a workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from midstream.cli.operating import Workspace, operating
+from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
+from midstream.config import Config
+from midstream.control.grants import Granted, Target
+from midstream.control.members import MemberView, create_member, members, remove_members
+from midstream.domain.access import ROLES, Role, Scope
+from midstream.errors import RequestError
+
+app = typer.Typer(help="Who belongs to a workspace.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Manage who belongs to a workspace."""
+
+
+@app.command()
+def create(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address they sign in with.")],
+    name: Annotated[str | None, typer.Option(help="What they are called; the address, unless said.")] = None,
+    role: Annotated[
+        list[Role] | None,
+        typer.Option(
+            help="A role, on all there is; may be given several times. Unless said, the first user becomes "
+            "workspace_owner and others workspace_member."
+        ),
+    ] = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a member to a workspace, which is made if there is none yet.
+
+    Example: midstream user create ann@example.com --name Ann --role functions_admin --role source_read_only
+    """
+    made = asyncio.run(_create(configured(data_dir=data_dir), email, name, role, workspace))
+    if as_json:
+        put(_said(made))
+        return
+    typer.echo(made.id)
+    say(f"{shown(made.name)} is {', '.join(_roles(made))} now.")
+
+
+async def _create(
+    config: Config, email: str, name: str | None, roles: Sequence[Role] | None, workspace: str | None
+) -> MemberView:
+    async with operating(config, workspace, begin=True) as call:
+        everything = (Target(call.caller.workspace_id, Scope.WORKSPACE),)
+        permissions = [Granted(role, everything) for role in roles] if roles else None
+        return await create_member(call, email=email, name=name, permissions=permissions)
+
+
+@app.command("list")
+def list_command(workspace: Workspace = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List the members of a workspace with the roles they have themselves.
+
+    Example: midstream user list --json
+    """
+    found = asyncio.run(_list(configured(data_dir=data_dir), workspace))
+    if as_json:
+        put([_said(each) for each in found])
+        return
+    width = max((len(each.email) for each in found), default=0)
+    for each in found:
+        typer.echo(f"{each.id}  {each.email:{width}}  {shown(each.name)}  ({', '.join(_roles(each)) or 'no role'})")
+    if not found:
+        say("There is nobody yet: `midstream user create EMAIL` adds the first.")
+
+
+async def _list(config: Config, workspace: str | None) -> list[MemberView]:
+    async with operating(config, workspace) as call:
+        return await members(call)
+
+
+@app.command()
+def remove(
+    user: Annotated[str, typer.Argument(metavar="EMAIL|ID", help="Who.")],
+    workspace: Workspace = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove a member from a workspace; their tokens and sessions end at once.
+
+    Example: midstream user remove bob@example.com
+    """
+    asyncio.run(_remove(configured(data_dir=data_dir), user, workspace))
+    say(f"{shown(user)} does not belong to the workspace any more.")
+
+
+async def _remove(config: Config, user: str, workspace: str | None) -> None:
+    async with operating(config, workspace) as call:
+        wanted = user.strip().lower()
+        known = [each.id for each in await members(call) if wanted == each.email or user == each.id]
+        if not known:
+            raise RequestError(
+                404, "not-found", f"there is no user {user!r} in the workspace; `midstream user list` lists them"
+            )
+        await remove_members(call, known)
+
+
+def _roles(member: MemberView) -> list[str]:
+    """Return a member's roles as people read them."""
+    return [
+        ROLES[Role(each.role)].name
+        + ("" if each.resources[0].type == Scope.WORKSPACE else f" on {', '.join(one.id for one in each.resources)}")
+        for each in member.permissions
+    ]
+
+
+def _said(member: MemberView) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        "email": member.email,
+        "name": member.name,
+        "permissions": [
+            {"roleId": each.role, "resources": [{"id": one.id, "type": one.type} for one in each.resources]}
+            for each in member.permissions
+        ],
+        "createdAt": member.created_at.isoformat(),
+    }
