@@ -178,7 +178,8 @@ class Version(Shape):
     isDeployed: bool
     createdAt: str
     updatedAt: str
-    deployedAt: str | None
+    # Segment's clients know no null here.
+    deployedAt: str | None = Field(default=None, exclude_if=lambda at: at is None)
 
 
 class OneFunction(Shape):
