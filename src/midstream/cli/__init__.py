@@ -22,6 +22,7 @@ from midstream.cli import (
     keys,
     serve,
     token,
+    user,
 )
 from midstream.errors import ConfigError, MidstreamError, RequestError, Unavailable
 
@@ -44,6 +45,7 @@ app.add_typer(filters.app, name="filters")
 app.add_typer(events.app, name="events")
 app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")
+app.add_typer(user.app, name="user")
 app.add_typer(configuration.app, name="config")
 
 
