@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from midstream.cli.operating import Workspace, operating
-from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
+from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say, shown
 from midstream.config import Config
 from midstream.control.grants import Granted, Target
 from midstream.control.members import MemberView, create_member, members, remove_members
+from midstream.control.passwords import Passwords
+from midstream.control.reset import set_password
 from midstream.domain.access import ROLES, Role, Scope
 from midstream.errors import RequestError
 
@@ -105,6 +109,36 @@ async def _remove(config: Config, user: str, workspace: str | None) -> None:
                 404, "not-found", f"there is no user {user!r} in the workspace; `midstream user list` lists them"
             )
         await remove_members(call, known)
+
+
+@app.command("password")
+def password(
+    email: Annotated[str, typer.Argument(help="Whose.", metavar="EMAIL")],
+    data_dir: DataDir = None,
+) -> None:
+    """Set a person's password and end their sessions. It is asked for, or is the first line of standard input.
+
+    Example: midstream user password ann@example.com
+    """
+    config = configured(data_dir=data_dir)
+    ended = asyncio.run(_set(config, email, _asked()))
+    say(f"The password of {email} is set. {ended} session{'' if ended == 1 else 's'} ended.")
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = typer.prompt("New password", hide_input=True, confirmation_prompt="Once more", err=True)
+    return typed
+
+
+async def _set(config: Config, email: str, typed: str) -> int:
+    passwords = Passwords()
+    try:
+        async with opened_sessions(config) as sessions:
+            return await set_password(sessions, passwords, email, typed, author=getpass.getuser())
+    finally:
+        passwords.close()
 
 
 def _roles(member: MemberView) -> list[str]:

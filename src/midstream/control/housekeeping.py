@@ -1,4 +1,4 @@
-"""What has to be done now and then: room in the log, and the end of old counts and old entries of the audit trail.
+"""What has to be done now and then: room in the log, and the end of old counts, audit entries and sessions.
 
 The log keeps events after everybody has them, as history. History gives way when room is needed: only events that an
 enabled destination still has before it may ever make the log full.
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
+from midstream.control import signed_in
 from midstream.domain.topology import Snapshot
 from midstream.errors import MidstreamError
 from midstream.log import ConsumerInfo, Log, StreamInfo
@@ -37,6 +38,7 @@ async def keep_house(
                 await attempts.forget(sessions, before=forgotten - _COUNTS_KEPT)
                 await received.forget(sessions, before=forgotten - _COUNTS_KEPT)
                 await trail.forget(sessions, before=forgotten - audit_max_age)
+                await signed_in.forget(sessions, before=forgotten)
         except MidstreamError as error:
             logger().debug("housekeeping waits", error=str(error))
         except Exception:  # noqa: BLE001 # the top of a loop that must go on
