@@ -131,7 +131,7 @@ async def caller_of(sessions: Sessions, person: Person, workspace_id: str) -> Ca
             raise RequestError(404, "not-found", f"there is no workspace with the id {workspace_id!r}")
         user = await session.get_one(UserRow, person.user_id)
         grants = await effective_grants(session, workspace_id, user)
-    return Caller(person.user_id, workspace_id, grants, email=person.email)
+    return Caller(person.user_id, workspace_id, grants, email=person.email, user_id=person.user_id)
 
 
 async def workspaces_of(session: AsyncSession, user_id: str) -> tuple[Workspace, ...]:
