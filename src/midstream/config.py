@@ -14,12 +14,14 @@ from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from midstream.domain.function import Limits
 from midstream.domain.isolation import LAYERS
+from midstream.domain.issuer import check_issuer
 from midstream.domain.retry import RetryPolicy
 from midstream.errors import ConfigError
 
@@ -44,6 +46,19 @@ def _odd(value: int) -> int:
 def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := [name for name in value if name not in LAYERS]:
         raise ValueError(f"there is no layer {unknown[0]!r}; there are: {', '.join(LAYERS)}")
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query):
+        raise ValueError("must be a URL without a path, such as https://midstream.example.com")
+    return value.rstrip("/")
+
+
+def _with_issuer(value: str, info: ValidationInfo) -> str:
+    if info.data.get("oidc_issuer") and not value:
+        raise ValueError("is needed with oidc_issuer: it is what the provider calls midstream")
     return value
 
 
@@ -86,6 +101,13 @@ class Config(BaseSettings):
     egress_allow: Names
     egress_deny: Names
     api_rate: int = Field(ge=1)
+    public_url: Annotated[str, AfterValidator(_origin)]
+    session_idle: float = Field(gt=0)
+    session_max_age: float = Field(gt=0)
+    oidc_issuer: Annotated[str, AfterValidator(lambda issuer: issuer and check_issuer(issuer))]
+    oidc_client_id: Annotated[str, AfterValidator(_with_issuer)]
+    oidc_client_secret: str = Field(repr=False)
+    oidc_create_members: Names
     poll_interval: float = Field(gt=0, le=60)
     drain_timeout: float = Field(gt=0)
     log_level: Literal["debug", "info", "warning", "error"]

@@ -42,6 +42,10 @@ def test_a_flag_wins_over_the_environment_over_a_file_over_the_configuration_fil
             "function_isolation_require (from MIDSTREAM_FUNCTION_ISOLATION_REQUIRE): Value error, there is no layer "
             "'secomp'; there are: no_new_privs, ",
         ),
+        ({"MIDSTREAM_OIDC_ISSUER": "http://login.example.com"}, "oidc_issuer (from MIDSTREAM_OIDC_ISSUER): "),
+        ({"MIDSTREAM_OIDC_ISSUER": "https://login.example.com"}, "oidc_client_id (from default): "),
+        ({"MIDSTREAM_PUBLIC_URL": "midstream.example.com"}, "such as https://midstream.example.com"),
+        ({"MIDSTREAM_PUBLIC_URL": "https://example.com/midstream"}, "without a path"),
         ({"MIDSTREAM_LOG_REPLICAS": "2"}, "log_replicas (from MIDSTREAM_LOG_REPLICAS): "),
         ({"MIDSTREAM_PORT_FILE": "/does/not/exist"}, "MIDSTREAM_PORT_FILE names /does/not/exist, which cannot be read"),
     ],

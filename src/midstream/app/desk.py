@@ -15,6 +15,7 @@ from midstream.api.office import Office
 from midstream.api.rates import Rates
 from midstream.app.orders import Orders, vault_of
 from midstream.app.serving import serve
+from midstream.app.signin import signing_in
 from midstream.authoring.preview import Workbench
 from midstream.config import Config
 from midstream.control.housekeeping import keep_house
@@ -40,14 +41,16 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
         cleanup.push_async_callback(egress.close)
         follower = Follower(sessions, Closed(), interval=config.poll_interval)
+        vault = vault_of(config)
         office = Office(
             sessions=sessions,
-            vault=vault_of(config),
+            vault=vault,
             bench=Workbench(config.limits, config.deno or None, config.function_isolation_require),
             network=egress.send,
             trying=asyncio.Semaphore(_TRIED_AT_ONCE),
             rates=Rates(config.api_rate),
         )
+        pages = await cleanup.enter_async_context(signing_in(config, sessions, vault))
         tasks = [
             asyncio.create_task(follower.run()),
             asyncio.create_task(project(log, sessions)),
@@ -56,7 +59,9 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
         logger().info("control serves the front")
         listener = socket.socket(fileno=orders.listen)
-        await serve(application(office), listener, stopping, patience=config.drain_timeout, behind_front=True)
+        await serve(
+            application(office, beside=pages), listener, stopping, patience=config.drain_timeout, behind_front=True
+        )
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)

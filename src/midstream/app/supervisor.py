@@ -192,7 +192,8 @@ class Supervisor:
 
     def _roster(self) -> list[Orders]:
         config = self.config.model_dump(mode="json")
-        orders = Orders("front", 0, config | {"master_key": ""}, self.endpoint)
+        others = config | {"oidc_client_secret": ""}  # which is the control process's alone
+        orders = Orders("front", 0, others | {"master_key": ""}, self.endpoint)
         roster = []
         if self._listener:
             # Every role has a front, if only for its health and its metrics.
@@ -207,7 +208,7 @@ class Supervisor:
             roster.append(replace(orders, role="control", config=config, listen=self._desk.fileno()))
         if self._role in ("all", "worker"):
             roster += [
-                replace(orders, role="worker", number=number, config=config) for number in range(self.config.workers)
+                replace(orders, role="worker", number=number, config=others) for number in range(self.config.workers)
             ]
         return roster
 

@@ -13,7 +13,7 @@ from midstream.config import layers, load
 
 app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 
-_SECRET = ("master_key", "database_url", "nats_url")  # the latter two may hold passwords
+_SECRET = ("master_key", "oidc_client_secret", "database_url", "nats_url")  # the latter two may hold passwords
 
 
 @app.callback()

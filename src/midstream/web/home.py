@@ -6,21 +6,12 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from midstream.domain.topology import Destination, Snapshot
-
-_STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 48rem; margin: 3rem auto; padding: 0 1rem }
-h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin-top: 2.2rem }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .35rem .6rem .35rem 0;
-border-bottom: 1px solid var(--line) } th { font-weight: 600 }
-pre { padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .5rem; overflow-x: auto; font-size: .85rem }
-.quiet { opacity: .7 }
-"""
+from midstream.web.page import page
 
 
 def routes(snapshot: Callable[[], Snapshot], api: ASGIApp | None) -> list[Route]:
@@ -29,15 +20,7 @@ def routes(snapshot: Callable[[], Snapshot], api: ASGIApp | None) -> list[Route]
     async def home(request: Request) -> Response | ASGIApp:
         if api is not None and _asks_the_api(request):
             return api
-        page = _page(snapshot(), str(request.base_url).rstrip("/"))
-        return HTMLResponse(
-            page,
-            headers={
-                "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-                "x-content-type-options": "nosniff",
-                "referrer-policy": "no-referrer",
-            },
-        )
+        return page("midstream", _body(snapshot(), str(request.base_url).rstrip("/")))
 
     return [Route("/", home)]
 
@@ -47,13 +30,9 @@ def _asks_the_api(request: Request) -> bool:
     return "authorization" in request.headers or "application/json" in request.headers.get("accept", "")
 
 
-def _page(snapshot: Snapshot, base_url: str) -> str:
+def _body(snapshot: Snapshot, base_url: str) -> str:
     url = escape(base_url)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>midstream</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>
-<body><main>
-<h1>midstream</h1>
+    return f"""<h1>midstream</h1>
 <p class="quiet">Insert functions for event streams. It is running.</p>
 <h2>What is connected</h2>
 {_connections(snapshot)}
@@ -65,9 +44,7 @@ def _page(snapshot: Snapshot, base_url: str) -> str:
 <h2>Where to look</h2>
 <pre>midstream tail          # events as they are decided
 midstream deliveries    # counts and samples, by destination and reason</pre>
-<p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>
-</main></body></html>
-"""
+<p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>"""
 
 
 def _connections(snapshot: Snapshot) -> str:

@@ -1,0 +1,50 @@
+"""Puts sign-in together of its settings: passwords, throttle, the provider and its door, and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from starlette.routing import BaseRoute
+
+from midstream.config import Config
+from midstream.control.oidc import Provider
+from midstream.control.passwords import Passwords
+from midstream.control.sign_in import SignIn
+from midstream.control.signed_in import Lifetimes
+from midstream.control.throttle import Throttle
+from midstream.domain.issuer import place_of
+from midstream.egress import Egress
+from midstream.secrets import Vault
+from midstream.store.session import Sessions
+from midstream.web import signin
+from midstream.web.browser import Site
+
+
+@asynccontextmanager
+async def signing_in(config: Config, sessions: Sessions, vault: Vault) -> AsyncIterator[list[BaseRoute]]:
+    """Give the routes of signing in for as long as the block runs."""
+    async with AsyncExitStack() as cleanup:
+        passwords = Passwords()
+        cleanup.callback(passwords.close)
+        provider = None
+        if config.oidc_issuer:
+            # Only the issuer's own host may be private: whoever configured it meant it.
+            egress = Egress(allow=(*config.egress_allow, place_of(config.oidc_issuer)), deny=config.egress_deny)
+            cleanup.push_async_callback(egress.close)
+            provider = Provider(
+                egress.send,
+                issuer=config.oidc_issuer,
+                client_id=config.oidc_client_id,
+                client_secret=config.oidc_client_secret,
+            )
+        lifetimes = lifetimes_of(config)
+        way = SignIn(sessions, passwords, Throttle(), lifetimes=lifetimes, create_members=config.oidc_create_members)
+        cleanup.push_async_callback(way.close)
+        yield signin.routes(sessions, way, provider, vault, lifetimes=lifetimes, site=Site(config.public_url))
+
+
+def lifetimes_of(config: Config) -> Lifetimes:
+    """Return how long sessions live."""
+    return Lifetimes(timedelta(seconds=config.session_idle), timedelta(seconds=config.session_max_age))

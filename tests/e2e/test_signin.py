@@ -1,0 +1,49 @@
+"""Signing in at a whole midstream: through the front, with the address and scheme that the front, or a proxy, saw."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tests.whole import Whole, running, until
+
+EMAIL, PASSWORD = "ann@example.com", "correct horse battery"
+
+
+def sign_in(whole: Whole, **headers: str) -> tuple[str, CookieJar]:
+    """Sign in, and return the page this leads to, with the cookies."""
+    jar = CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    form = urlencode({"email": EMAIL, "password": PASSWORD}).encode()
+    request = urllib.request.Request(f"{whole.base_url}/app/sign-in", form, {"Origin": whole.base_url} | headers)
+    with opener.open(request, timeout=30) as answer:
+        return answer.read().decode(), jar
+
+
+def begin(whole: Whole) -> None:
+    """Make the first member, and give them a password."""
+    assert whole.run("token", "create", "--email", EMAIL).returncode == 0
+    done = whole.run("user", "password", EMAIL, stdin=PASSWORD + "\n")
+    assert done.returncode == 0, done.stderr
+    until(lambda: _answers(f"{whole.base_url}/app/sign-in"), process=whole)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_a_person_signs_in_and_nobody_says_for_them_where_they_are(tmp_path: Path) -> None:
+    with running(tmp_path) as whole:
+        begin(whole)
+        page, jar = sign_in(whole, **{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+        assert "<h1>ann@example.com</h1>" in page
+        assert re.findall(r"<td>([\d.]+)</td>", page) == ["127.0.0.1"]
+        assert [(each.name, each.secure) for each in jar] == [("midstream", False)]
