@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib import resources
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -46,6 +47,12 @@ def _odd(value: int) -> int:
 def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := [name for name in value if name not in LAYERS]:
         raise ValueError(f"there is no layer {unknown[0]!r}; there are: {', '.join(LAYERS)}")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for each in value:
+        ip_network(each)  # whose ValueError says what it expects
     return value
 
 
@@ -101,6 +108,7 @@ class Config(BaseSettings):
     egress_allow: Names
     egress_deny: Names
     api_rate: int = Field(ge=1)
+    trusted_proxies: Annotated[Names, AfterValidator(_networks)]
     public_url: Annotated[str, AfterValidator(_origin)]
     session_idle: float = Field(gt=0)
     session_max_age: float = Field(gt=0)

@@ -47,3 +47,30 @@ def test_a_person_signs_in_and_nobody_says_for_them_where_they_are(tmp_path: Pat
         assert "<h1>ann@example.com</h1>" in page
         assert re.findall(r"<td>([\d.]+)</td>", page) == ["127.0.0.1"]
         assert [(each.name, each.secure) for each in jar] == [("midstream", False)]
+
+
+def test_a_proxy_that_is_trusted_says_who_asks_and_that_it_was_tls(tmp_path: Path) -> None:
+    with running(tmp_path, MIDSTREAM_TRUSTED_PROXIES="127.0.0.0/8") as whole:
+        begin(whole)
+        host = whole.base_url.removeprefix("http://")
+        headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https"}
+        body = urlencode({"email": EMAIL, "password": PASSWORD}).encode()
+        request = urllib.request.Request(
+            f"{whole.base_url}/app/sign-in", body, headers | {"Origin": f"https://{host}"}, method="POST"
+        )
+        opener = urllib.request.build_opener(_Stay())
+        answer = opener.open(request, timeout=30)
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-midstream=")
+        assert "Secure" in cookie
+        seen = urllib.request.Request(f"{whole.base_url}/app/", headers=headers | {"Cookie": cookie.partition(";")[0]})
+        page = opener.open(seen, timeout=30).read().decode()
+        # The last one is whom the proxy saw; what is before it was already there, and may be made up.
+        assert re.findall(r"<td>([\d.]+)</td>", page) == ["203.0.113.9"]
+
+
+class _Stay(urllib.request.HTTPErrorProcessor):
+    """Takes a redirect for an answer."""
+
+    def http_response(self, request: object, response: object) -> object:  # type: ignore[override] # any answer
+        return response

@@ -63,7 +63,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         if not stop.is_set():
             listener = socket.socket(fileno=orders.listen)
             logger().info("serving", address=f"{config.host}:{listener.getsockname()[1]}")
-            await serve(whole, listener, stopping, patience=config.drain_timeout)
+            await serve(whole, listener, stopping, patience=config.drain_timeout, proxies=config.trusted_proxies)
         for task in (*tasks, waiting, stopping):
             task.cancel()
         await asyncio.gather(*tasks, waiting, stopping, return_exceptions=True)

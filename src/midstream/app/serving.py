@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -19,11 +19,17 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: ASGIApp, listener: socket.socket, stopping: asyncio.Task[bool], *, patience: float, behind_front: bool = False
+    app: ASGIApp,
+    listener: socket.socket,
+    stopping: asyncio.Task[bool],
+    *,
+    patience: float,
+    behind_front: bool = False,
+    proxies: Sequence[str] = (),
 ) -> None:
     """Answer requests until `stopping` is done, and then those that are under way for `patience` seconds.
 
-    Behind the front, callers are who it says they are: nobody else can reach the socket.
+    Behind the front, callers are who it says they are: nobody else can reach the socket. Of others, `proxies` are believed.
     """
     server = _Server(
         uvicorn.Config(
@@ -36,8 +42,8 @@ async def serve(
             server_header=False,
             date_header=not behind_front,  # which adds its own
             backlog=2048,
-            proxy_headers=behind_front,
-            forwarded_allow_ips="*" if behind_front else None,
+            proxy_headers=behind_front or bool(proxies),
+            forwarded_allow_ips="*" if behind_front else list(proxies),
             timeout_graceful_shutdown=int(patience) or 1,
         )
     )
