@@ -124,7 +124,7 @@ class Desk:
             return self.welcome(request, answer)
         invitation = await self.way.invited(secret)
         if invitation is None:
-            return pages.fault(404, pages.NO_INVITE)
+            return pages.fault(answer.status, answer.message)
         return pages.invite(invitation, answer, name=form.get("name", ""))
 
     def welcome(self, request: Request, answer: SignedIn) -> Response:
