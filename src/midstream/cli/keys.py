@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from midstream.app.orders import vault_of
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say
+from midstream.cli.opening import opened_sessions
+from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control import keys
 from midstream.control.enrolment import operator_call

@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from midstream.app.orders import vault_of
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say
+from midstream.cli.opening import opened_sessions
+from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control import tokens
 from midstream.control.enrolment import enrol, operator_call
