@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
@@ -21,6 +22,7 @@ from midstream.runtime.fetching import Fetcher
 from midstream.runtime.instance import Instance
 from midstream.runtime.launch import Launch, prepare
 from midstream.runtime.process import Process
+from midstream.runtime.starting import Starter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Pool:
         self._changed = asyncio.Event()
         self._preparing = asyncio.Lock()
         self._launch: Launch | None = None
+        self._starter = Starter()
         self._closed = False
 
     async def invoke(self, spec: FunctionSpec, events: Sequence[bytes]) -> list[Invocation]:
@@ -114,6 +117,7 @@ class Pool:
         self._changed.set()
         await asyncio.gather(*(instance.stop() for instance in (*self._instances.values(), *self._retired)))
         await asyncio.gather(*self._stopping)
+        await self._starter.close()
 
     def _instance(self, spec: FunctionSpec) -> Instance:
         instance = self._instances.get(spec.instance_id)
@@ -137,7 +141,8 @@ class Pool:
         await self._find_room()
         self._alive += 1
         try:
-            process = await Process.start(launch, spec, self._limits, self._fetch, self._killed)
+            begin = partial(self._starter.start, launch)
+            process = await Process.start(begin, spec, self._limits, self._fetch, self._killed)
         except BaseException:
             self._freed()
             raise
