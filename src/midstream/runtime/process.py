@@ -226,7 +226,7 @@ class Process:
 
     def _fetched(self, wish: protocol.Wish, asked: Asked) -> None:
         if batch := self._batches.get(wish.batch):
-            batch.saw_end(wish.index, asked, self._redactor, self._loop.time())
+            batch.saw_end(wish.index, asked, self._redactor)
 
     def _answer(self, id_: int, payload: bytes) -> None:
         self._channel.send(Kind.ANSWER, id_, payload)
