@@ -34,6 +34,8 @@ _WAITING_RESPONSES = 8
 # A request is some 0.3 ms of the worker's one event loop, in a few steps. Begun all at once, those of a function that
 # floods would keep the events of all others waiting that long, times their number.
 _BEGUN_A_TURN = 2
+# Each turn costs something by itself. While no other function has work, a longer one keeps only deliveries waiting.
+_BEGUN_A_TURN_ALONE = 8
 _WAITING = 1000  # host/fetch.ts lets no more wait
 
 
@@ -141,19 +143,24 @@ class Shown(Sequence[Request]):
 
 @dataclass(slots=True)
 class Broker:
-    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload; `hosts` bind every request."""
+    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload; `hosts` bind every request.
+
+    `alone` says whether no other process has work.
+    """
 
     fetch: Fetcher
     limits: Limits
     reply: Callable[[int, bytes], None]
     seals: Seals
+    alone: Callable[[], bool]
     hosts: tuple[Hosts, ...] = ()
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _waiting_bytes: int = 0
     _free: asyncio.Semaphore = field(init=False)
-    _pacer: Pacer = field(default_factory=lambda: Pacer(_BEGUN_A_TURN))
+    _pacer: Pacer = field(init=False)
 
     def __post_init__(self) -> None:
+        self._pacer = Pacer(lambda: _BEGUN_A_TURN_ALONE if self.alone() else _BEGUN_A_TURN)
         self._free = asyncio.Semaphore(self.limits.fetches)
 
     def ask(self, id_: int, payload: bytes, when_done: Callable[[Asked], None]) -> tuple[protocol.Wish, Asked]:

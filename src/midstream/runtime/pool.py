@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
@@ -23,6 +24,9 @@ from midstream.runtime.instance import Instance
 from midstream.runtime.launch import Launch, prepare
 from midstream.runtime.process import Process
 from midstream.runtime.starting import Starter
+
+# Seconds without an event after which an instance counts as one without work: its next one shall not find others in its way.
+_QUIET = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Pool:
         self._alive += 1
         try:
             begin = partial(self._starter.start, launch)
-            process = await Process.start(begin, spec, self._limits, self._fetch, self._killed)
+            process = await Process.start(begin, spec, self._limits, self._fetch, self._killed, self._one_works)
         except BaseException:
             self._freed()
             raise
@@ -168,6 +172,12 @@ class Pool:
             else:
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _one_works(self) -> bool:
+        """Say whether only one instance has work, or had it a moment ago: the asking one."""
+        since = asyncio.get_running_loop().time() - _QUIET
+        recent = (one for one in (*self._retired, *self._instances.values()) if one.users or one.used_at > since)
+        return len(tuple(islice(recent, 2))) < 2
 
     def _freed(self) -> None:
         self._alive -= 1

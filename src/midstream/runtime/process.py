@@ -52,7 +52,9 @@ Begin = Callable[[socket.socket], Awaitable["Child | asyncio.subprocess.Process"
 class Process:
     """A process with one instance's code in it. Make it with `start`."""
 
-    def __init__(self, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath) -> None:
+    def __init__(
+        self, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath, alone: Callable[[], bool]
+    ) -> None:
         self._limits = limits
         self._on_death = on_death
         self._instance_id = spec.instance_id
@@ -62,7 +64,7 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._channel = channel.Channel(self._receive, self._mistrust, self._closed)
         hosts = (Hosts.of("this function may ask", spec.hosts),) if spec.hosts else ()
-        self._broker = Broker(fetch, limits, self._answer, self._seals, hosts)
+        self._broker = Broker(fetch, limits, self._answer, self._seals, alone, hosts)
         self._batches: dict[int, Batch] = {}
         self._ids = itertools.count(1)
         self._child: Child | asyncio.subprocess.Process | None = None
@@ -82,10 +84,19 @@ class Process:
 
     @classmethod
     async def start(
-        cls, begin: Begin, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath
+        cls,
+        begin: Begin,
+        spec: FunctionSpec,
+        limits: Limits,
+        fetch: Fetcher,
+        on_death: OnDeath,
+        alone: Callable[[], bool],
     ) -> Process:
-        """Have a process begun and load the code. What is wrong with the code is in `fault`. Raises RuntimeUnavailable."""
-        process = cls(spec, limits, fetch, on_death)
+        """Have a process begun and load the code. What is wrong with the code is in `fault`. Raises RuntimeUnavailable.
+
+        `alone` is asked whether no other process has work.
+        """
+        process = cls(spec, limits, fetch, on_death, alone)
         try:
             await process._spawn(begin)
             await process._load(spec)
