@@ -2,7 +2,8 @@
 
 A script of its own, executed between spawn and exec, because code run between fork and exec in a threaded parent is not
 safe. It is compiled at each start, so it is short and imports little: which walls to raise is decided elsewhere, by
-runtime/isolation.py. One that cannot be raised ends it: nothing runs with less than what was asked for.
+runtime/isolation.py. One that cannot be raised ends it: nothing runs with less than what was asked for. Functions'
+processes are forked by runtime/forkserver.py, which does the same by what is here.
 """
 
 from __future__ import annotations
@@ -36,23 +37,36 @@ def command(program: list[str], *, signal: int, walls: list[str] | None = None) 
 def main(argv: list[str]) -> None:
     """Become the program."""
     end = argv.index("--")
-    parent, signal, walls, program = int(argv[1]), int(argv[2]), argv[3:end], argv[end + 1 :]
+    die_with(int(argv[1]), int(argv[2]))
+    become(argv[end + 1 :], argv[3:end], dict(os.environ))
+
+
+def die_with(parent: int, signal: int) -> None:
+    """Have this process get `signal` when `parent` dies."""
     if sys.platform == "linux":
         _call(_libc.prctl, _PR_SET_PDEATHSIG, signal, 0, 0, 0)
         # The parent may have died before the line above took hold.
         if os.getppid() != parent:
             sys.exit(1)
+
+
+def become(program: list[str], walls: list[str], environment: dict[str, str]) -> None:
+    """Raise the walls and turn into the program behind them."""
     # A core file of a function's process would hold settings and events.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     path = ctypes.create_string_buffer(os.fsencode(program[0]))
+    arguments, variables = _array(program), _array([f"{name}={value}" for name, value in environment.items()])
     for wall in walls:
         try:
             raise_wall(wall, walls, ctypes.addressof(path))
         except OSError as error:
             sys.exit(f"the wall {wall[:40]} cannot be raised: {error}")
-    arguments = (ctypes.c_char_p * (len(program) + 1))(*map(os.fsencode, program), None)
-    # Not os.execv: the filter lets only this very place in memory be executed, once.
-    _call(_libc.execv, path, arguments)
+    # Not os.execve: the filter lets only this very place in memory be executed, once.
+    _call(_libc.execve, path, arguments, variables)
+
+
+def _array(words: list[str]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(words) + 1))(*map(os.fsencode, words), None)
 
 
 def raise_wall(wall: str, walls: list[str], path: int) -> None:

@@ -9,7 +9,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ import typer.main
 from prometheus_client.metrics import MetricWrapperBase
 from typer.testing import CliRunner
 
-from midstream import telemetry
+from midstream import cli, telemetry
 from midstream.authoring.cases import case_of
 from midstream.authoring.preview import Workbench
 from midstream.authoring.running import run_case
-from midstream.cli import app
 from midstream.config import CLIENT_VARIABLES, Config, default_text
 from midstream.control.folder import DestinationSection, read
 from midstream.destinations import CATALOG, validated
@@ -34,7 +33,6 @@ from tests.whole import running, until
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
-COMMANDS: Any = typer.main.get_command(app)
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -112,12 +110,14 @@ def command_lines(text: str) -> Iterator[list[str]]:
 
 def resolved(words: list[str]) -> tuple[list[str], Any]:
     """Return a command's name and the command."""
-    command, name = COMMANDS, []
+    command, name = typer.main.get_command(cli.app), []
+    commands: Mapping[str, Any] = {each: cli.command(each) for each in cli.COMMANDS if each in words}
     for word in words:
-        if not hasattr(command, "commands") or word.startswith("-"):
+        if not commands or word.startswith("-"):
             break
-        assert word in command.commands, f"there is no command {' '.join([*name, word])!r}"
-        command, name = command.commands[word], [*name, word]
+        assert word in commands, f"there is no command {' '.join([*name, word])!r}"
+        command, name = commands[word], [*name, word]
+        commands = getattr(command, "commands", {})
     return name, command
 
 
@@ -125,7 +125,7 @@ def resolved(words: list[str]) -> tuple[list[str], Any]:
 def test_every_command_that_is_named_exists_with_its_options(page: Path) -> None:
     for words in command_lines(page.read_text("utf-8")):
         name, command = resolved(words)
-        assert CliRunner().invoke(app, [*name, "--help"]).exit_code == 0
+        assert CliRunner().invoke(cli.app, [*name, "--help"]).exit_code == 0
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         assert {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} <= options, words
 

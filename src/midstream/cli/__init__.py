@@ -7,48 +7,83 @@ permitted, 78 bad configuration.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
-from midstream.cli import (
-    audit,
-    configuration,
-    deliveries,
-    demo,
-    doctor,
-    events,
-    filters,
-    folder,
-    functions,
-    keys,
-    serve,
-    token,
-    user,
-)
 from midstream.errors import ConfigError, MidstreamError, RequestError, Unavailable
+
+
+class _Place(NamedTuple):
+    """Where a command is, as `module:name`, and the line about it."""
+
+    where: str
+    line: str
+
+
+# Each line is the first of the command's own words (tested): to import all that they are in takes ten times as long.
+COMMANDS = {
+    "demo": _Place(
+        "demo:demo", "Start everything on loopback with sample data and a trickle of events. Ctrl-C stops all of it."
+    ),
+    "serve": _Place("serve:serve", "Run midstream until SIGTERM or Ctrl-C; then finish what was taken and leave."),
+    "migrate": _Place(
+        "serve:migrate_command",
+        "Bring the database to this version's tables. `serve` does it too; this is for doing it beforehand.",
+    ),
+    "doctor": _Place(
+        "doctor:doctor",
+        "Look at everything midstream needs here, change nothing, and say what to do. Exit 1 when something fails.",
+    ),
+    "apply": _Place("folder:apply", "Load a folder: sources, destinations, functions and what is connected to what."),
+    "tail": _Place("events:tail", "Show what becomes of each event, as it happens, until Ctrl-C."),
+    "deliveries": _Place(
+        "deliveries:deliveries",
+        "Show counts by destination, type, event and reason, and samples of what was not delivered.",
+    ),
+    "functions": _Place("functions:app", "Write and try functions."),
+    "filters": _Place("filters:app", "Try the conditions of destination filters."),
+    "events": _Place("events:app", "Send events."),
+    "token": _Place("token:app", "API tokens."),
+    "user": _Place("user:app", "Who belongs to a workspace."),
+    "audit": _Place("audit:app", "What was changed, and by whom."),
+    "keys": _Place("keys:app", "The master key that seals sensitive settings."),
+    "config": _Place("configuration:app", "Look at the configuration."),
+}
+
+
+def command(name: str) -> Any:
+    """Import a command."""
+    module, _, attribute = COMMANDS[name].where.partition(":")
+    found = getattr(import_module(f"midstream.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_group(found)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return typer.main.get_command(alone)
+
+
+class _Commands(TyperGroup):
+    """Imports a command when it is run or asked for its own help."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = command(args[0])
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
     name="midstream",
+    cls=_Commands,
     help="Insert functions for event streams, on your own machines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("migrate")(serve.migrate_command)
-app.command("doctor")(doctor.doctor)
-app.command("apply")(folder.apply)
-app.command("tail")(events.tail)
-app.command("deliveries")(deliveries.deliveries)
-app.add_typer(functions.app, name="functions")
-app.add_typer(filters.app, name="filters")
-app.add_typer(events.app, name="events")
-app.add_typer(token.app, name="token")
-app.add_typer(keys.app, name="keys")
-app.add_typer(user.app, name="user")
-app.add_typer(audit.app, name="audit")
-app.add_typer(configuration.app, name="config")
+for _name, _place in COMMANDS.items():
+    app.command(_name, help=_place.line)(lambda: None)
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from midstream.cli.deliveries import ago
+from midstream.cli.opening import opened_sessions
 from midstream.cli.operating import Workspace, operating
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say, shown
+from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
 from midstream.cli.trying import FAULTS_FOUND
 from midstream.config import Config
 from midstream.control.audit import entries, export, ids_of

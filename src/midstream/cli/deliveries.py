@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_sessions, put, shown
+from midstream.cli.opening import opened_sessions
+from midstream.cli.options import AsJson, DataDir, configured, id_of, put, shown
 from midstream.config import Config
 from midstream.control.destinations import slugs
 from midstream.domain.attempt import Sample

@@ -25,7 +25,8 @@ from midstream.app.tally import Tally
 from midstream.app.traffic import Traffic
 from midstream.cli.events import follow, row
 from midstream.cli.folder import apply_folder
-from midstream.cli.options import configured, opened_sessions, say, shown
+from midstream.cli.opening import opened_sessions
+from midstream.cli.options import configured, say, shown
 from midstream.cli.serve import stop_event
 from midstream.config import Config
 from midstream.control.destinations import slugs

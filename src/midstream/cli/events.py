@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from midstream.cli.options import AsJson, DataDir, configured, id_of, opened_log, opened_sessions, say, shown
+from midstream.cli.opening import opened_log, opened_sessions
+from midstream.cli.options import AsJson, DataDir, configured, id_of, say, shown
 from midstream.cli.reading import events_of
 from midstream.config import Config
 from midstream.control.destinations import slugs

@@ -13,7 +13,8 @@ import msgspec
 import typer
 
 from midstream.app.orders import vault_of
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put
+from midstream.cli.opening import opened_sessions
+from midstream.cli.options import AsJson, DataDir, configured, put
 from midstream.config import Config
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from midstream.app.orders import vault_of
-from midstream.cli.options import opened_sessions
+from midstream.cli.opening import opened_sessions
 from midstream.config import Config
 from midstream.control.act import Call
 from midstream.control.sources import COMMAND_LINE, found_workspace, workspaces

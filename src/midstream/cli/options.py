@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from midstream import telemetry
-from midstream.app.supervisor import external
 from midstream.config import Config, load
 from midstream.errors import Invalid
-from midstream.log import Endpoint, Log, connect
-from midstream.log.server import running_endpoint
-from midstream.store.migrate import migrate
-from midstream.store.session import Sessions, open_engine, open_sessions
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where midstream keeps everything.", show_default="./data")
@@ -35,29 +29,6 @@ def configured(process: str = "cli", **flags: Any) -> Config:
     level = "error" if process == "cli" and config.log_level != "debug" else config.log_level
     telemetry.configure(level, config.log_format, process)
     return config
-
-
-@asynccontextmanager
-async def opened_sessions(config: Config) -> AsyncIterator[Sessions]:
-    """Open the database, brought up to date first: a command may well be the first to use it."""
-    config.make_data_dir()
-    await migrate(config.sqlalchemy_url)
-    engine = open_engine(config.sqlalchemy_url)
-    try:
-        yield open_sessions(engine)
-    finally:
-        await engine.dispose()
-
-
-@asynccontextmanager
-async def opened_log(config: Config) -> AsyncIterator[Log]:
-    """Connect to the log of the midstream that runs on this data dir, or the one that is configured."""
-    endpoint: Endpoint = external(config.nats_url) if config.nats_url else running_endpoint(config.data_dir)
-    log = await connect(endpoint, name="cli", patience=3)
-    try:
-        yield log
-    finally:
-        await log.close()
 
 
 def put(value: Any) -> None:

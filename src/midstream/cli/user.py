@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from midstream.cli.opening import opened_sessions
 from midstream.cli.operating import Workspace, operating
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say, shown
+from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
 from midstream.config import Config
 from midstream.control.grants import Granted, Target
 from midstream.control.members import MemberView, create_member, members, remove_members

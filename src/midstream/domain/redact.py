@@ -36,6 +36,10 @@ class Redactor:
         self._pattern = _alternatives(longest_first)
         self._bytes = re.compile(self._pattern.pattern.encode()) if self._pattern else None
 
+    def enough(self, limit: int) -> int:
+        """Return of how many bytes `head` makes the same as of more."""
+        return limit + self._longest + 1
+
     def text(self, text: str) -> str:
         """Return the text without secrets."""
         if self._pattern is None:

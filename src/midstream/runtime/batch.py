@@ -17,7 +17,7 @@ from midstream.domain.redact import Redactor
 from midstream.domain.wellformed import mended
 from midstream.runtime import protocol
 from midstream.runtime.faults import Cause, Words
-from midstream.runtime.fetching import Asked
+from midstream.runtime.fetching import Asked, Shown
 from midstream.runtime.protocol import ProtocolError, Status
 
 # What a batch's console lines and captured bodies may take of our memory, whatever its events' own limits add up to.
@@ -30,20 +30,16 @@ _RETURNED, _NOTHING = Status.RETURNED, Status.NOTHING
 _DONE = Ending.RETURNED
 
 
-Shown = tuple[tuple[LogLine, ...], tuple[Request, ...]]
-
-
 @dataclass(slots=True)
 class Captured:
     """What one invocation did besides returning."""
 
     logs: list[LogLine] = field(default_factory=list)
-    requests: list[Request | Asked] = field(default_factory=list)
+    requests: list[Asked] = field(default_factory=list)
 
-    def shown(self, redactor: Redactor, now: float) -> Shown:
+    def shown(self, redactor: Redactor, now: float) -> tuple[Sequence[LogLine], Sequence[Request]]:
         """Return it as its author may see it; requests still under way are said to have no answer."""
-        requests = (asked.shown(redactor, now) if isinstance(asked, Asked) else asked for asked in self.requests)
-        return tuple(self.logs), tuple(requests)
+        return tuple(self.logs), Shown(self.requests, redactor, now) if self.requests else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Death:
     cause: Cause
     alone: bool
     fresh: bool
-    captured: Shown
+    captured: tuple[Sequence[LogLine], Sequence[Request]]
 
 
 @dataclass(slots=True)
@@ -88,13 +84,11 @@ class Batch:
         if self.kept_bytes <= _KEPT_BYTES and len(captured.requests) < _KEPT_REQUESTS:
             captured.requests.append(asked)
 
-    def saw_end(self, index: int, asked: Asked, redactor: Redactor, now: float) -> None:
-        """Replace a request that was kept by what is to be shown of it, so that its body can go."""
+    def saw_end(self, index: int, asked: Asked, redactor: Redactor) -> None:
+        """Cut a request that was kept to what may be shown of it, so that its body can go."""
         captured = self.captured.get(index)
         if captured and asked in captured.requests:
-            shown = asked.shown(redactor, now)
-            self.kept_bytes += len(shown.response_body or "")
-            captured.requests[captured.requests.index(asked)] = shown
+            self.kept_bytes += asked.cut(redactor)
 
     def end(self, payload: bytes, limits: Limits, words: Words, now: float) -> None:
         """Settle the batch with the payload of DONE. Raises ProtocolError."""

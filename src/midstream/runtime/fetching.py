@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import overload
 
 import structlog
 
@@ -33,6 +34,8 @@ _WAITING_RESPONSES = 8
 # A request is some 0.3 ms of the worker's one event loop, in a few steps. Begun all at once, those of a function that
 # floods would keep the events of all others waiting that long, times their number.
 _BEGUN_A_TURN = 2
+# Each turn costs something by itself. While no other function has work, a longer one keeps only deliveries waiting.
+_BEGUN_A_TURN_ALONE = 8
 _WAITING = 1000  # host/fetch.ts lets no more wait
 
 
@@ -47,8 +50,23 @@ class Asked:
     @property
     def size(self) -> int:
         """What the request takes of our memory while it is under way."""
-        headers = sum(len(name) + len(value) for name, value in self.outbound.headers)
-        return len(self.outbound.url) + headers + len(self.outbound.body or b"")
+        return len(self.outbound.url) + _size(self.outbound.headers) + len(self.outbound.body or b"")
+
+    def cut(self, redactor: Redactor) -> int:
+        """Let go of all that `shown` would leave out, now that it has ended; return what is kept of the answer.
+
+        It keeps its secrets: nothing of it may be seen but by `shown`.
+        """
+        outbound, exchange, most = self.outbound, self.exchange, redactor.enough(CAPTURED_BYTES)
+        if self.size > most:
+            url, body = outbound.url[:most], outbound.body and outbound.body[:most]
+            self.outbound = replace(outbound, url=url, headers=_few(outbound.headers, redactor), body=body)
+        if not isinstance(exchange, Answer):
+            return 0
+        if len(exchange.body) + _size(exchange.headers) > most:
+            headers, body = _few(exchange.headers, redactor), exchange.body[:most]
+            self.exchange = exchange = replace(exchange, headers=headers, body=body)
+        return len(exchange.body)
 
     def shown(self, redactor: Redactor, now: float) -> Request:
         """Return it as captured: all of it cut, secrets replaced."""
@@ -77,6 +95,15 @@ def _why(exchange: Exchange | None, redactor: Redactor) -> str | None:
             return None
 
 
+def _size(headers: Sequence[tuple[str, str]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
+
+
+def _few(headers: Sequence[tuple[str, str]], redactor: Redactor) -> tuple[tuple[str, str], ...]:
+    most = redactor.enough(_CAPTURED_HEADER_BYTES)
+    return tuple((name[:most], value[:most]) for name, value in headers[:_CAPTURED_HEADERS])
+
+
 def _headers(headers: Sequence[tuple[str, str]], redactor: Redactor) -> tuple[tuple[str, str], ...]:
     cut = _CAPTURED_HEADER_BYTES
     return tuple(
@@ -85,21 +112,55 @@ def _headers(headers: Sequence[tuple[str, str]], redactor: Redactor) -> tuple[tu
     )
 
 
+class Shown(Sequence[Request]):
+    """Requests as their author may see them, made so when somebody looks: few events' are ever kept as a sample.
+
+    Until then they have their secrets. So it says nothing of them in any other way, and cannot be written anywhere.
+    """
+
+    def __init__(self, asked: Sequence[Asked], redactor: Redactor, now: float) -> None:
+        # What has no answer by now will not have had one when somebody looks.
+        self._asked: list[Asked | Request] = [each if each.exchange else each.shown(redactor, now) for each in asked]
+        self._redactor = redactor
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    @overload
+    def __getitem__(self, index: int) -> Request: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Request]: ...
+
+    def __getitem__(self, index: int | slice) -> Request | list[Request]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        found = self._asked[index]
+        if isinstance(found, Asked):
+            found = self._asked[index] = found.shown(self._redactor, 0)
+        return found
+
+
 @dataclass(slots=True)
 class Broker:
-    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload; `hosts` bind every request."""
+    """Sends the requests of one process. `reply` takes a fetch id and an ANSWER payload; `hosts` bind every request.
+
+    `alone` says whether no other process has work.
+    """
 
     fetch: Fetcher
     limits: Limits
     reply: Callable[[int, bytes], None]
     seals: Seals
+    alone: Callable[[], bool]
     hosts: tuple[Hosts, ...] = ()
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _waiting_bytes: int = 0
     _free: asyncio.Semaphore = field(init=False)
-    _pacer: Pacer = field(default_factory=lambda: Pacer(_BEGUN_A_TURN))
+    _pacer: Pacer = field(init=False)
 
     def __post_init__(self) -> None:
+        self._pacer = Pacer(lambda: _BEGUN_A_TURN_ALONE if self.alone() else _BEGUN_A_TURN)
         self._free = asyncio.Semaphore(self.limits.fetches)
 
     def ask(self, id_: int, payload: bytes, when_done: Callable[[Asked], None]) -> tuple[protocol.Wish, Asked]:

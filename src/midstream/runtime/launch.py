@@ -23,7 +23,7 @@ from midstream import confine
 from midstream.domain.function import Limits
 from midstream.domain.isolation import Layer
 from midstream.errors import RuntimeUnavailable
-from midstream.runtime import isolation
+from midstream.runtime import forkserver, isolation
 
 HOST = Path(__file__).with_name("host.ts")
 _PATIENCE = 60  # seconds for Deno to say its version, or to compile the host; a busy machine may take some
@@ -31,10 +31,21 @@ _PATIENCE = 60  # seconds for Deno to say its version, or to compile the host; a
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A command and its whole environment, ready to start."""
+    """A program, the walls around it and its whole environment, ready to start."""
 
-    command: list[str]
+    program: list[str]
+    walls: list[str]
     environment: dict[str, str]
+
+    @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        return confine.command(self.program, signal=signal.SIGKILL, walls=self.walls)
+
+    @property
+    def message(self) -> bytes:
+        """What has the fork server start it."""
+        return forkserver.message(self.program, self.walls, self.environment)
 
 
 async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None, layers: Iterable[Layer] = ()) -> Launch:
@@ -44,12 +55,11 @@ async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None, layer
     key = f"{await version(binary)}-{_fingerprint(arguments)}"
     folder = deno_dir or cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
-    command = [binary, "run", *arguments]
+    program = [binary, "run", *arguments]
     # The run that fills the cache has to write it, and no user code is in it.
-    filling = Launch(confine.command(command, signal=signal.SIGKILL), environment)
-    await asyncio.to_thread(_fill, folder, f"warmed-{key}", filling)
+    await asyncio.to_thread(_fill, folder, f"warmed-{key}", Launch(program, [], environment))
     walls = await asyncio.to_thread(isolation.around_deno, layers, binary, [HOST, HOST.with_suffix(""), folder])
-    return Launch(confine.command(command, signal=signal.SIGKILL, walls=walls), environment)
+    return Launch(program, walls, environment)
 
 
 def _flags(limits: Limits) -> list[str]:

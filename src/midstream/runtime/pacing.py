@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 
 class Pacer:
-    """Lets so many in at each turn of the loop."""
+    """Lets so many in at each turn of the loop; `a_turn` is asked anew for each."""
 
-    def __init__(self, a_turn: int) -> None:
+    def __init__(self, a_turn: Callable[[], int]) -> None:
         self._a_turn = a_turn
-        self._left = a_turn
+        self._left = a_turn()
         self._turning = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -36,7 +37,7 @@ class Pacer:
 
     def _turn(self) -> None:
         self._turning = False
-        self._left = self._a_turn
+        self._left = self._a_turn()
         while self._waiting and self._left:
             mine = self._waiting.popleft()
             if not mine.done():  # it was given up

@@ -10,6 +10,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from midstream.domain.function import ErrorInfo, FunctionSpec, Invocation, Limits
@@ -21,6 +23,10 @@ from midstream.runtime.fetching import Fetcher
 from midstream.runtime.instance import Instance
 from midstream.runtime.launch import Launch, prepare
 from midstream.runtime.process import Process
+from midstream.runtime.starting import Starter
+
+# Seconds without an event after which an instance counts as one without work: its next one shall not find others in its way.
+_QUIET = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class Pool:
         self._changed = asyncio.Event()
         self._preparing = asyncio.Lock()
         self._launch: Launch | None = None
+        self._starter = Starter()
         self._closed = False
 
     async def invoke(self, spec: FunctionSpec, events: Sequence[bytes]) -> list[Invocation]:
@@ -114,6 +121,7 @@ class Pool:
         self._changed.set()
         await asyncio.gather(*(instance.stop() for instance in (*self._instances.values(), *self._retired)))
         await asyncio.gather(*self._stopping)
+        await self._starter.close()
 
     def _instance(self, spec: FunctionSpec) -> Instance:
         instance = self._instances.get(spec.instance_id)
@@ -137,7 +145,8 @@ class Pool:
         await self._find_room()
         self._alive += 1
         try:
-            process = await Process.start(launch, spec, self._limits, self._fetch, self._killed)
+            begin = partial(self._starter.start, launch)
+            process = await Process.start(begin, spec, self._limits, self._fetch, self._killed, self._one_works)
         except BaseException:
             self._freed()
             raise
@@ -163,6 +172,12 @@ class Pool:
             else:
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _one_works(self) -> bool:
+        """Say whether only one instance has work, or had it a moment ago: the asking one."""
+        since = asyncio.get_running_loop().time() - _QUIET
+        recent = (one for one in (*self._retired, *self._instances.values()) if one.users or one.used_at > since)
+        return len(tuple(islice(recent, 2))) < 2
 
     def _freed(self) -> None:
         self._alive -= 1

@@ -13,8 +13,9 @@ import os
 import re
 import resource
 import signal
+import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ from midstream.runtime import channel, protocol
 from midstream.runtime.batch import Batch, Death
 from midstream.runtime.faults import Cause, Words, cause_of
 from midstream.runtime.fetching import Asked, Broker, Fetcher
-from midstream.runtime.launch import Launch
 from midstream.runtime.protocol import Frame, Kind, ProtocolError
 from midstream.runtime.sealing import Seals
+from midstream.runtime.starting import Child
 
 log = structlog.get_logger(__name__)
 
@@ -44,12 +45,16 @@ _PATIENCE = 30  # seconds for Deno to come up on a busy machine
 _SIGNS_OF_LIFE = frozenset({Kind.DONE, Kind.ALIVE, Kind.PROGRESS})
 
 OnDeath = Callable[[Cause], None]
+# Starts a program with this end of a channel as its standard input and output. Raises OSError.
+Begin = Callable[[socket.socket], Awaitable["Child | asyncio.subprocess.Process"]]
 
 
 class Process:
     """A process with one instance's code in it. Make it with `start`."""
 
-    def __init__(self, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath) -> None:
+    def __init__(
+        self, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath, alone: Callable[[], bool]
+    ) -> None:
         self._limits = limits
         self._on_death = on_death
         self._instance_id = spec.instance_id
@@ -59,10 +64,10 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._channel = channel.Channel(self._receive, self._mistrust, self._closed)
         hosts = (Hosts.of("this function may ask", spec.hosts),) if spec.hosts else ()
-        self._broker = Broker(fetch, limits, self._answer, self._seals, hosts)
+        self._broker = Broker(fetch, limits, self._answer, self._seals, alone, hosts)
         self._batches: dict[int, Batch] = {}
         self._ids = itertools.count(1)
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: Child | asyncio.subprocess.Process | None = None
         self._evidence = b""
         self._cause: Cause | None = None  # set by us when we kill, found out otherwise
         self._stopping = False
@@ -79,12 +84,21 @@ class Process:
 
     @classmethod
     async def start(
-        cls, launch: Launch, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath
+        cls,
+        begin: Begin,
+        spec: FunctionSpec,
+        limits: Limits,
+        fetch: Fetcher,
+        on_death: OnDeath,
+        alone: Callable[[], bool],
     ) -> Process:
-        """Start a process and load the code. What is wrong with the code is in `fault`. Raises RuntimeUnavailable."""
-        process = cls(spec, limits, fetch, on_death)
+        """Have a process begun and load the code. What is wrong with the code is in `fault`. Raises RuntimeUnavailable.
+
+        `alone` is asked whether no other process has work.
+        """
+        process = cls(spec, limits, fetch, on_death, alone)
         try:
-            await process._spawn(launch)
+            await process._spawn(begin)
             await process._load(spec)
         except BaseException:
             await process.stop()
@@ -139,19 +153,12 @@ class Process:
 
     # -- starting --
 
-    async def _spawn(self, launch: Launch) -> None:
+    async def _spawn(self, begin: Begin) -> None:
         ours, theirs = channel.pair()
         with theirs:
             try:
                 await self._channel.connect(ours)
-                self._child = await asyncio.create_subprocess_exec(
-                    *launch.command,
-                    stdin=theirs.fileno(),
-                    stdout=theirs.fileno(),
-                    stderr=asyncio.subprocess.PIPE,
-                    env=launch.environment,
-                    start_new_session=True,  # a ctrl-C at the terminal is for us; we stop it when its work is done
-                )
+                self._child = await begin(theirs)
             except OSError as error:
                 raise RuntimeUnavailable(f"expected to start Deno: {error}") from error
         self._burial = asyncio.create_task(self._bury(self._child))
@@ -230,7 +237,7 @@ class Process:
 
     def _fetched(self, wish: protocol.Wish, asked: Asked) -> None:
         if batch := self._batches.get(wish.batch):
-            batch.saw_end(wish.index, asked, self._redactor, self._loop.time())
+            batch.saw_end(wish.index, asked, self._redactor)
 
     def _answer(self, id_: int, payload: bytes) -> None:
         self._channel.send(Kind.ANSWER, id_, payload)
@@ -287,7 +294,7 @@ class Process:
                 os.kill(self._child.pid, signal.SIGKILL)
         self._channel.close()
 
-    async def _bury(self, child: asyncio.subprocess.Process) -> None:
+    async def _bury(self, child: Child | asyncio.subprocess.Process) -> None:
         """Wait for the end of the process, and tell everybody who waits for it."""
         assert child.stderr is not None  # asked for a pipe
         while said := await child.stderr.read(_EVIDENCE_BYTES):

@@ -1,0 +1,34 @@
+"""The list of commands, which is told without importing any of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from midstream.cli import COMMANDS, command
+
+HEAVY = {"aiohttp", "alembic", "nats", "prometheus_client", "pydantic", "sqlalchemy", "structlog"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_line_in_the_list_is_the_first_of_its_own_words(name: str) -> None:
+    assert command(name).help.partition("\n\n")[0].replace("\n", " ") == COMMANDS[name].line
+
+
+def imported(*arguments: str) -> set[str]:
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); from midstream.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Usage:" in ran.stdout
+    return {module.partition(".")[0] for module in ran.stderr.split()}
+
+
+def test_listing_the_commands_imports_none_of_what_they_need() -> None:
+    assert not imported("--help") & HEAVY
+
+
+def test_the_authors_commands_need_neither_log_nor_database() -> None:
+    assert not imported("functions", "check", "--help") & {"alembic", "nats", "sqlalchemy"}
