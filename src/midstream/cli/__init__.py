@@ -14,6 +14,7 @@ from midstream.cli import (
     configuration,
     deliveries,
     demo,
+    destinations,
     doctor,
     events,
     filters,
@@ -41,6 +42,7 @@ app.command("tail")(events.tail)
 app.command("deliveries")(deliveries.deliveries)
 app.add_typer(functions.app, name="functions")
 app.add_typer(filters.app, name="filters")
+app.add_typer(destinations.app, name="destinations")
 app.add_typer(events.app, name="events")
 app.add_typer(token.app, name="token")
 app.add_typer(keys.app, name="keys")
