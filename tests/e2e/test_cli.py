@@ -131,6 +131,10 @@ def test_apply_shows_what_changes_warns_and_does_nothing_the_second_time(tmp_pat
     says(changed, 0, stdout="0 created, 2 updated, 4 unchanged.\n")
     assert "~ function change\n    code (version 2)\n" in changed.stdout
     assert SECRET not in first.stdout + changed.stdout + json.dumps(again)
+    (folder / "shop.toml").write_text(FOLDER.replace('[destination.spare]\nsource = "website"\ntype = "sink"', ""))
+    pruned = apply("--prune", "--dry-run")
+    says(pruned, 0, stdout="Would be: 0 created, 0 updated, 1 deleted, 5 unchanged.\n")
+    assert "- destination spare\n    events that wait for it will not be delivered\n" in pruned.stdout
     (folder / "shop.toml").write_text(FOLDER.replace('type = "sink"', 'type = "sinc"').replace("enabled", "enable"))
     says(apply(), 1, stderr="sinc")
     (folder / "change.js").write_text("function onTrack( {")

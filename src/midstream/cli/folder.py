@@ -21,12 +21,13 @@ from midstream.control.folder import read
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.runtime import Pool
 
-_SIGNS = {"create": "+", "update": "~", "unchanged": "="}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
 
 
 def apply(
     directory: Annotated[Path, typer.Argument(help="The folder.", exists=True, file_okay=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Also remove what the folder does not mention.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -38,7 +39,7 @@ def apply(
     Example: midstream apply examples/shop --dry-run
     """
     config = configured(data_dir=data_dir)
-    changes = asyncio.run(apply_folder(config, directory, dry_run=dry_run))
+    changes = asyncio.run(apply_folder(config, directory, dry_run=dry_run, prune=prune))
     if as_json:
         put(msgspec.to_builtins(changes))
         return
@@ -50,7 +51,7 @@ def apply(
 
 
 async def apply_folder(
-    config: Config, directory: Path, *, dry_run: bool, environ: Mapping[str, str] = os.environ
+    config: Config, directory: Path, *, dry_run: bool, prune: bool = False, environ: Mapping[str, str] = os.environ
 ) -> list[Change]:
     """Read, check and apply a folder to the database that `config` names; its `env` values come from `environ`."""
     folder = read(directory)
@@ -69,6 +70,7 @@ async def apply_folder(
                 folder,
                 check=pool.check,
                 dry_run=dry_run,
+                prune=prune,
                 author=getpass.getuser(),
                 environ=environ,
             )
@@ -83,4 +85,5 @@ async def _no_network(request: Outbound) -> Exchange:
 def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
     counts = {kind: sum(change.kind == kind for change in changes) for kind in _SIGNS}
     done = "Would be: " if dry_run else ""
-    return f"{done}{counts['create']} created, {counts['update']} updated, {counts['unchanged']} unchanged."
+    gone = f"{counts['delete']} deleted, " if counts["delete"] else ""
+    return f"{done}{counts['create']} created, {counts['update']} updated, {gone}{counts['unchanged']} unchanged."
