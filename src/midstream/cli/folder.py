@@ -1,4 +1,4 @@
-"""`midstream apply`: a folder of TOML and JavaScript becomes what runs."""
+"""`midstream apply` and `midstream export`: a folder of TOML and JavaScript becomes what runs, and the other way."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import msgspec
 import typer
 
 from midstream.app.orders import vault_of
-from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put
+from midstream.cli.options import AsJson, DataDir, configured, opened_sessions, put, say
 from midstream.config import Config
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
-from midstream.control.folder import read
+from midstream.control.enrolment import operator_call
+from midstream.control.export import CODE, TABLES, Exported, export_workspace
+from midstream.control.folder import CONFIGURATION, read
 from midstream.domain.http import Exchange, NoAnswer, Outbound
+from midstream.errors import Invalid
 from midstream.runtime import Pool
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
@@ -48,6 +51,56 @@ def apply(
         for detail in change.details:
             typer.echo(f"    {detail}")
     typer.echo(_summary(changes, dry_run=dry_run))
+
+
+def export(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder, new or of an earlier export.", file_okay=False)
+    ],
+    workspace: Annotated[str, typer.Option("--workspace", help="The workspace's slug.")] = "main",
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a workspace as a folder that `apply` reads. Applying it right away changes nothing.
+
+    Secrets are not in it: environment variables stand for them, and those are listed.
+
+    Example: midstream export shop
+    """
+    exported = asyncio.run(_export(configured(data_dir=data_dir), workspace))
+    stale = _write(directory, exported.files)
+    if as_json:
+        put(exported._asdict() | {"files": list(exported.files)})
+        return
+    for name in exported.files:
+        typer.echo(directory / name)
+    say(f"{directory / name} is not part of it any more" for name in stale)
+    say(exported.notes)
+    if exported.environment:
+        say("Secrets come from these variables; where one is not set, `apply` leaves what is there:")
+        say(f"  {name}" for name in exported.environment)
+
+
+async def _export(config: Config, workspace: str) -> Exported:
+    async with opened_sessions(config) as sessions:
+        call = await operator_call(sessions, vault_of(config), workspace=workspace, author=getpass.getuser())
+        return await export_workspace(call)
+
+
+def _write(directory: Path, files: Mapping[str, str]) -> list[str]:
+    """Write the files of an export; return the code files of an earlier one that are not among them."""
+    others = [path.name for path in directory.glob("*.toml") if path.name not in (*TABLES, CONFIGURATION)]
+    if others:
+        raise Invalid(
+            f"{', '.join(sorted(others))} would say the same once more: give a folder of its own", str(directory)
+        )
+    try:
+        (directory / CODE).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (directory / name).write_bytes(text.encode())
+    except OSError as error:
+        raise Invalid(f"cannot be written: {error.strerror}", str(error.filename or directory)) from None
+    return sorted({f"{CODE}/{path.name}" for path in (directory / CODE).glob("*.js")} - files.keys())
 
 
 async def apply_folder(
