@@ -155,9 +155,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         yield whole
 
 
-def send(whole: Whole, stdin: str, key: str = WRITE_KEY, **environ: str) -> Ran:
+def send(whole: Whole, stdin: str, *more: str, key: str = WRITE_KEY, **environ: str) -> Ran:
     environ = {"MIDSTREAM_URL": whole.base_url, "MIDSTREAM_WRITE_KEY": key} | environ
-    return midstream("events", "send", "-", cwd=whole.data_dir, stdin=stdin, **environ)
+    return midstream("events", "send", "-", *more, cwd=whole.data_dir, stdin=stdin, **environ)
 
 
 def test_serve_says_who_has_its_port_or_its_data_dir(whole: Whole, tmp_path: Path) -> None:
@@ -188,6 +188,7 @@ def test_events_send_takes_json_arrays_and_lines_and_says_what_was_refused(whole
     )
     says(refused, 1, stdout="2 taken, 2 refused\n", stderr="event 2: no_user_anon_id: either userId or anonymousId is")
     assert "event 4: bad_request: type must be one of" in refused.stderr
+    assert json.loads(send(whole, json.dumps(one), "--json").stdout) == {"taken": 1, "refused": []}
     # The number is that in the file, not in the request it travelled in.
     late = send(whole, "\n".join([json.dumps(one)] * 120 + ['{"type":"page"}']))
     says(late, 1, stdout="120 taken, 1 refused\n", stderr="event 121: no_user_anon_id")

@@ -15,7 +15,7 @@ Function = Annotated[str, typer.Argument(metavar="ID|SLUG", help="The function."
 
 
 def list_(url: Url = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the functions there are, and which of them run their latest version.
+    """List the functions there are, and when each was last deployed.
 
     Example: midstream functions list --json
     """
