@@ -28,7 +28,9 @@ from midstream.errors import ConfigError
 
 PREFIX = "MIDSTREAM_"
 # Read by commands that talk to a server, not by the server itself.
-CLIENT_VARIABLES = frozenset({"MIDSTREAM_WRITE_KEY", "MIDSTREAM_URL", "MIDSTREAM_CONFIG"})
+CLIENT_VARIABLES = frozenset(
+    {"MIDSTREAM_WRITE_KEY", "MIDSTREAM_URL", "MIDSTREAM_TOKEN", "MIDSTREAM_TOKEN_FILE", "MIDSTREAM_CONFIG"}
+)
 
 
 def _listed(value: object) -> object:

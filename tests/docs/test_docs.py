@@ -130,6 +130,30 @@ def test_every_command_that_is_named_exists_with_its_options(page: Path) -> None
         assert {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} <= options, words
 
 
+def every_command(command: Any = COMMANDS, name: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield each command that does something, by its whole name."""
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from every_command(inner, (*name, word))
+    if not hasattr(command, "commands"):
+        yield " ".join(name), command
+
+
+def test_the_reference_has_an_example_of_every_command() -> None:
+    shell = "\n".join(f"```bash\n{block}```" for block in blocks((ROOT / "docs/cli.md").read_text("utf-8"), "bash"))
+    shown = {" ".join(resolved(words)[0]) for words in command_lines(shell)}
+    assert [name for name, _ in every_command() if name not in shown] == []
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*each, id=each[0]) for each in every_command()])
+def test_the_help_of_a_command_has_an_example_of_it(name: str, command: Any) -> None:
+    [example] = re.findall(r"^\s*Example: (.+)$", command.help, re.MULTILINE)
+    [words] = command_lines(f"`{example}`")
+    called, _ = resolved(words)
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert " ".join(called) == name
+    assert {word for word in words if word.startswith("--")} <= options
+
+
 def test_the_readme_shows_every_command_a_beginner_needs() -> None:
     shown = {" ".join(resolved(words)[0]) for words in command_lines(README)}
     wanted = {"serve", "apply", "tail", "deliveries", "functions test", "events send", "config show"}

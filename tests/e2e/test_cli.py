@@ -131,6 +131,10 @@ def test_apply_shows_what_changes_warns_and_does_nothing_the_second_time(tmp_pat
     says(changed, 0, stdout="0 created, 2 updated, 4 unchanged.\n")
     assert "~ function change\n    code (version 2)\n" in changed.stdout
     assert SECRET not in first.stdout + changed.stdout + json.dumps(again)
+    (folder / "shop.toml").write_text(FOLDER.replace('[destination.spare]\nsource = "website"\ntype = "sink"', ""))
+    pruned = apply("--prune", "--dry-run")
+    says(pruned, 0, stdout="Would be: 0 created, 0 updated, 1 deleted, 5 unchanged.\n")
+    assert "- destination spare\n    events that wait for it will not be delivered\n" in pruned.stdout
     (folder / "shop.toml").write_text(FOLDER.replace('type = "sink"', 'type = "sinc"').replace("enabled", "enable"))
     says(apply(), 1, stderr="sinc")
     (folder / "change.js").write_text("function onTrack( {")
@@ -151,9 +155,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         yield whole
 
 
-def send(whole: Whole, stdin: str, key: str = WRITE_KEY, **environ: str) -> Ran:
+def send(whole: Whole, stdin: str, *more: str, key: str = WRITE_KEY, **environ: str) -> Ran:
     environ = {"MIDSTREAM_URL": whole.base_url, "MIDSTREAM_WRITE_KEY": key} | environ
-    return midstream("events", "send", "-", cwd=whole.data_dir, stdin=stdin, **environ)
+    return midstream("events", "send", "-", *more, cwd=whole.data_dir, stdin=stdin, **environ)
 
 
 def test_serve_says_who_has_its_port_or_its_data_dir(whole: Whole, tmp_path: Path) -> None:
@@ -184,6 +188,7 @@ def test_events_send_takes_json_arrays_and_lines_and_says_what_was_refused(whole
     )
     says(refused, 1, stdout="2 taken, 2 refused\n", stderr="event 2: no_user_anon_id: either userId or anonymousId is")
     assert "event 4: bad_request: type must be one of" in refused.stderr
+    assert json.loads(send(whole, json.dumps(one), "--json").stdout) == {"taken": 1, "refused": []}
     # The number is that in the file, not in the request it travelled in.
     late = send(whole, "\n".join([json.dumps(one)] * 120 + ['{"type":"page"}']))
     says(late, 1, stdout="120 taken, 1 refused\n", stderr="event 121: no_user_anon_id")

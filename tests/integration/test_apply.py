@@ -314,6 +314,63 @@ async def test_a_new_write_key_leaves_the_old_one_working(shop: Shop) -> None:
     assert len((await load(shop.sessions, shop.vault)).by_key) == 2
 
 
+async def test_a_secret_whose_variable_is_not_set_stays_where_there_is_one(shop: Shop) -> None:
+    await shop.apply()
+    before = await revision(shop.sessions)
+    changes = await shop.apply(environ={})
+    assert {it.kind for it in changes} == {"unchanged"}
+    assert [detail for it in changes for detail in it.details] == [
+        "warning: its write keys stay as they are: WEBSITE_WRITE_KEY is not set",
+        "warning: settings.shared_secret stays as it is: HOOK_SECRET is not set",
+        "warning: settings.salt stays as it is: MASK_SALT is not set",
+    ]
+    assert await revision(shop.sessions) == before
+    assert await shop.changed(environ={"MASK_SALT": "n3w"}) == {"instance warehouse/mask": ("settings.salt",)}
+
+
+async def test_a_secret_that_is_no_text_comes_from_a_variable_as_json(shop: Shop) -> None:
+    shop.edit("shared_secret = {", 'secret_headers = { env = "HEADERS", json = true }, shared_secret = {')
+    said = await shop.refusal(environ=ENVIRON | {"HEADERS": "{planted"})
+    assert said == (
+        "shop.toml: destination.warehouse: the environment variable HEADERS does not hold JSON, as json = true says"
+    )
+    await shop.apply(environ=ENVIRON | {"HEADERS": '{"Authorization": "planted"}'})
+    [destination] = (await load(shop.sessions, shop.vault)).destinations.values()
+    assert destination.settings is not None
+    assert destination.settings["secret_headers"] == {"Authorization": "planted"}
+
+
+async def test_a_function_stands_twice_in_a_chain_under_names_of_their_own(shop: Shop) -> None:
+    shop.edit(
+        'function = "drop"',
+        'function = "drop"\n\n[[destination.warehouse.functions]]\nfunction = "drop"\nname = "Late"',
+    )
+    await shop.apply()
+    assert await shop.changed() == {}
+    shop.edit('name = "Late"', 'name = "Late"\nenabled = false')
+    assert await shop.changed() == {"instance warehouse/drop": ("enabled",)}
+    chain = await instances.instances(await shop.call())
+    assert [(it.name, it.enabled) for it in chain][1:] == [("drop", True), ("Late", False)]
+
+
+async def test_an_instance_runs_the_version_that_its_entry_names(shop: Shop) -> None:
+    await shop.apply()
+    (shop.directory / "drop.js").write_text(DROP + "\n")
+    shop.edit('function = "drop"', 'function = "drop"\nversion = 1')
+    assert await shop.changed() == {"function drop": ("code (version 2)",)}
+    shop.edit("version = 1", "version = 2")
+    assert await shop.changed() == {"instance warehouse/drop": ("version 2",)}
+    shop.edit("version = 2", "version = 3")
+    assert "function 'drop' has no version 3 here" in await shop.refusal()
+
+
+async def test_the_bytes_of_code_are_the_versions(shop: Shop) -> None:
+    (shop.directory / "drop.js").write_bytes(f"{DROP}\r\n".encode())
+    await shop.apply()
+    [drop] = [it for it in await functions.functions(await shop.call()) if it.slug == "drop"]
+    assert drop.code == f"{DROP}\r\n"
+
+
 async def test_switching_a_destination_off_and_on_notes_when(shop: Shop) -> None:
     await shop.apply()
     shop.edit('type = "webhook"', 'type = "webhook"\nenabled = false')

@@ -40,6 +40,7 @@ class Destination(Shape):
     """A destination. Of sensitive settings only the names are told."""
 
     id: str
+    slug: str
     name: str
     enabled: bool
     metadata: DestinationMetadata
@@ -113,6 +114,7 @@ def shaped(view: DestinationView) -> Destination:
     """Return a destination in Segment's shape."""
     return Destination(
         id=view.id,
+        slug=view.slug,
         name=view.name,
         enabled=view.enabled,
         metadata=described(kind_of(view.type)),

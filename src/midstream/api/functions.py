@@ -15,6 +15,7 @@ from midstream.api.instances import shaped as instance_shape
 from midstream.api.office import TheCall, TheOffice, TheQuery, tagged
 from midstream.api.paging import PARAMETERS, Pagination, page_of
 from midstream.api.routing import Body, Done, Routes, Shape
+from midstream.api.sources import Slug
 from midstream.authoring.check import check
 from midstream.authoring.mocked import Mocked, replies_of
 from midstream.authoring.preview import Trial, preview
@@ -50,10 +51,11 @@ class SettingIn(Body):
 
 
 class CreateFunction(Body):
-    """A function to be made."""
+    """A function to be made. Without a slug it gets one made of its name."""
 
     code: str
     displayName: str
+    slug: Slug | None = None
     resourceType: ResourceType = "INSERT_DESTINATION"
     settings: tuple[SettingIn, ...] = ()
     description: str = ""
@@ -126,6 +128,7 @@ class FunctionItem(Shape):
     """A function in a list."""
 
     id: str
+    slug: str
     workspaceId: str
     displayName: str
     description: str
@@ -261,6 +264,7 @@ async def createFunction(call: TheCall, office: TheOffice, body: CreateFunction,
         call,
         code=body.code,
         name=body.displayName,
+        slug=body.slug,
         schema=defined(body.settings),
         description=body.description,
         logo_url=body.logoUrl,
@@ -389,6 +393,7 @@ def _one(view: FunctionView, workspace_id: str, response: Response, warnings: Se
 def _facts(view: FunctionView, workspace_id: str) -> dict[str, Any]:
     return {
         "id": view.id,
+        "slug": view.slug,
         "workspaceId": workspace_id,
         "displayName": view.name,
         "description": view.description,

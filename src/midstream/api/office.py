@@ -14,7 +14,9 @@ from midstream.api.rates import Rates
 from midstream.authoring.preview import Workbench
 from midstream.control.act import Call
 from midstream.control.locate import tag_of
+from midstream.control.sources import COMMAND_LINE
 from midstream.control.tokens import authenticate
+from midstream.domain.access import Caller
 from midstream.errors import RequestError
 from midstream.runtime import Fetcher
 from midstream.secrets import Vault
@@ -33,14 +35,17 @@ class Office:
     network: Fetcher  # for code that is only tried
     trying: asyncio.Semaphore  # how much code is tried at once
     rates: Rates
+    caller: Caller | None = None  # who asks, where no token says it: a command on the data dir
 
 
 async def call_of(request: Request) -> Call:
-    """Authenticate a request and count it. Raises RequestError 401, and TooManyRequests."""
+    """Authenticate a request and count it, unless it is known who asks. Raises RequestError 401, and TooManyRequests."""
     known: Call | None = getattr(request.state, "call", None)  # a repeatable request asks twice
     if known is not None:
         return known
     office: Office = request.app.state.office
+    if office.caller is not None:
+        return Call(office.sessions, office.vault, office.caller, COMMAND_LINE, request.headers.get("if-match"))
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_SCHEME):
         raise RequestError(401, "unauthorized", "a token is needed: send the header `Authorization: Bearer mst_…`")

@@ -42,17 +42,25 @@ class Source:
 
     path: Path
     code: str
-    schema: tuple[Definition, ...] | None
-    hosts: tuple[str, ...]
+    declaration: Declaration | None
     cases: Sequence[Path]
+
+    @property
+    def schema(self) -> tuple[Definition, ...] | None:
+        """The settings it declares."""
+        return None if self.declaration is None else declared(self.declaration.settings)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts it may ask; none named means all."""
+        return () if self.declaration is None else self.declaration.hosts
 
 
 def find(place: Path) -> Source:
     """Read the function that a path names: the file itself, or the only one in a folder."""
     path = _code_in(place) if place.is_dir() else place
     cases = sorted(path.parent.joinpath(CASES).glob("*.json"))
-    schema, hosts = _declared(path.with_name(DECLARATION))
-    return Source(path, _text(path), schema, hosts, cases)
+    return Source(path, _text(path), _declared(path.with_name(DECLARATION)), cases)
 
 
 def _code_in(folder: Path) -> Path:
@@ -80,21 +88,20 @@ def _text(path: Path) -> str:
         raise Invalid(f"is not UTF-8 text (at byte {error.start})", str(path)) from None
 
 
-def _declared(path: Path) -> tuple[tuple[Definition, ...] | None, tuple[str, ...]]:
-    """Return the settings and hosts of a declaration, if there is one."""
+def _declared(path: Path) -> Declaration | None:
+    """Return what a declaration says, if there is one."""
     if not path.exists():
-        return None, ()
+        return None
     try:
         declaration = Declaration.model_validate(tomllib.loads(_text(path)))
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"not readable as TOML: {error}", str(path)) from None
     except ValidationError as error:
         raise Invalid("\n".join(f"{path}: {fault}" for fault in faults_of(error))) from None
-    schema = declared(declaration.settings)
     try:
         Hosts.of("", declaration.hosts)
-        for definition in schema:
+        for definition in declared(declaration.settings):
             definition.check()
     except Invalid as fault:
         raise Invalid(str(fault), str(path)) from None
-    return schema, declaration.hosts
+    return declaration

@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from midstream.cli.opening import opened_log, opened_sessions
-from midstream.cli.options import AsJson, DataDir, configured, id_of, say, shown
+from midstream.cli.options import AsJson, DataDir, configured, id_of, put, say, shown
 from midstream.cli.reading import events_of
 from midstream.config import Config
 from midstream.control.destinations import slugs
@@ -46,6 +46,7 @@ def send(
         str | None,
         typer.Option(help="Where midstream listens.", envvar="MIDSTREAM_URL", show_default="from host and port"),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send events from a file, in batches, and say how many were taken. Exit 1 when some were not.
 
@@ -55,9 +56,11 @@ def send(
     events = events_of(file)
     base = (url or f"http://{config.host}:{config.port}").rstrip("/")
     taken, refused = asyncio.run(_send(base, write_key, events))
-    typer.echo(f"{taken} taken, {len(refused)} refused")
-    for line in refused[:20]:
-        say(line)
+    if as_json:
+        put({"taken": taken, "refused": refused})
+    else:
+        typer.echo(f"{taken} taken, {len(refused)} refused")
+        say(refused[:20])
     if refused:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""`midstream apply`: a folder of TOML and JavaScript becomes what runs."""
+"""`midstream apply` and `midstream export`: a folder of TOML and JavaScript becomes what runs, and the other way."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ import typer
 
 from midstream.app.orders import vault_of
 from midstream.cli.opening import opened_sessions
-from midstream.cli.options import AsJson, DataDir, configured, put
+from midstream.cli.operating import Workspace, operating
+from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
-from midstream.control.folder import read
+from midstream.control.export import CODE, TABLES, Exported, export_workspace
+from midstream.control.folder import CONFIGURATION, read
 from midstream.domain.http import Exchange, NoAnswer, Outbound
+from midstream.errors import Invalid
 from midstream.runtime import Pool
 
-_SIGNS = {"create": "+", "update": "~", "unchanged": "="}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
 
 
 def apply(
     directory: Annotated[Path, typer.Argument(help="The folder.", exists=True, file_okay=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Also remove what the folder does not mention.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -39,7 +43,7 @@ def apply(
     Example: midstream apply examples/shop --dry-run
     """
     config = configured(data_dir=data_dir)
-    changes = asyncio.run(apply_folder(config, directory, dry_run=dry_run))
+    changes = asyncio.run(apply_folder(config, directory, dry_run=dry_run, prune=prune))
     if as_json:
         put(msgspec.to_builtins(changes))
         return
@@ -50,8 +54,57 @@ def apply(
     typer.echo(_summary(changes, dry_run=dry_run))
 
 
+def export(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder, new or of an earlier export.", file_okay=False)
+    ],
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a workspace as a folder that `apply` reads. Applying it right away changes nothing.
+
+    Secrets are not in it: environment variables stand for them, and those are listed.
+
+    Example: midstream export shop
+    """
+    exported = asyncio.run(_export(configured(data_dir=data_dir), workspace))
+    stale = _write(directory, exported.files)
+    if as_json:
+        put(exported._asdict() | {"files": list(exported.files)})
+        return
+    for name in exported.files:
+        typer.echo(directory / name)
+    say(f"{directory / name} is not part of it any more" for name in stale)
+    say(exported.notes)
+    if exported.environment:
+        say("Secrets come from these variables; where one is not set, `apply` leaves what is there:")
+        say(f"  {name}" for name in exported.environment)
+
+
+async def _export(config: Config, workspace: str | None) -> Exported:
+    async with operating(config, workspace) as call:
+        return await export_workspace(call)
+
+
+def _write(directory: Path, files: Mapping[str, str]) -> list[str]:
+    """Write the files of an export; return the code files of an earlier one that are not among them."""
+    others = [path.name for path in directory.glob("*.toml") if path.name not in (*TABLES, CONFIGURATION)]
+    if others:
+        raise Invalid(
+            f"{', '.join(sorted(others))} would say the same once more: give a folder of its own", str(directory)
+        )
+    try:
+        (directory / CODE).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (directory / name).write_bytes(text.encode())
+    except OSError as error:
+        raise Invalid(f"cannot be written: {error.strerror}", str(error.filename or directory)) from None
+    return sorted({f"{CODE}/{path.name}" for path in (directory / CODE).glob("*.js")} - files.keys())
+
+
 async def apply_folder(
-    config: Config, directory: Path, *, dry_run: bool, environ: Mapping[str, str] = os.environ
+    config: Config, directory: Path, *, dry_run: bool, prune: bool = False, environ: Mapping[str, str] = os.environ
 ) -> list[Change]:
     """Read, check and apply a folder to the database that `config` names; its `env` values come from `environ`."""
     folder = read(directory)
@@ -70,6 +123,7 @@ async def apply_folder(
                 folder,
                 check=pool.check,
                 dry_run=dry_run,
+                prune=prune,
                 author=getpass.getuser(),
                 environ=environ,
             )
@@ -84,4 +138,5 @@ async def _no_network(request: Outbound) -> Exchange:
 def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
     counts = {kind: sum(change.kind == kind for change in changes) for kind in _SIGNS}
     done = "Would be: " if dry_run else ""
-    return f"{done}{counts['create']} created, {counts['update']} updated, {counts['unchanged']} unchanged."
+    gone = f"{counts['delete']} deleted, " if counts["delete"] else ""
+    return f"{done}{counts['create']} created, {counts['update']} updated, {gone}{counts['unchanged']} unchanged."

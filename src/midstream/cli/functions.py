@@ -1,4 +1,4 @@
-"""`midstream functions`: the author's loop. It needs no server: the same runtime runs here."""
+"""`midstream functions`: the author's loop, which needs no server, since the same runtime runs here; then the server's."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from midstream.authoring.check import Checked, check
 from midstream.authoring.scaffold import Template, scaffold
 from midstream.authoring.source import Source, find
 from midstream.authoring.types import Depth
+from midstream.cli import library, release
 from midstream.cli.options import AsJson, configured, put, say
 from midstream.cli.trying import FAULTS_FOUND, bench_of, test
 from midstream.cli.verdicts import told
 from midstream.config import Config
 
-app = typer.Typer(help="Write and try functions.", no_args_is_help=True)
-app.command()(test)
+app = typer.Typer(help="Write, try and release functions.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Write and try functions."""
+    """Write and try functions here; save and deploy them on a server."""
 
 
 @app.command()
@@ -98,3 +98,13 @@ def _report(path: Path, found: Checked) -> list[str]:
     """Say it for a person: the handlers, then each diagnosis with its line."""
     lines = [f"{path}: {', '.join(found.handlers)}"] if found.handlers else []
     return lines + [line for diagnosis in found.diagnoses for line in told(path, diagnosis)]
+
+
+app.command()(test)
+app.command("list")(library.list_)
+app.command()(library.show)
+app.command()(release.push)
+app.command()(release.deploy)
+app.command()(library.versions)
+app.command()(release.rollback)
+app.command()(library.delete)

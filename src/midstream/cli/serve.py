@@ -33,7 +33,10 @@ def serve(
 
 
 def migrate_command(data_dir: DataDir = None) -> None:
-    """Bring the database to this version's tables. `serve` does it too; this is for doing it beforehand."""
+    """Bring the database to this version's tables. `serve` does it too; this is for doing it beforehand.
+
+    Example: midstream migrate --data-dir /var/lib/midstream
+    """
     config = configured(data_dir=data_dir)
     config.make_data_dir()
     asyncio.run(migrate(config.sqlalchemy_url))

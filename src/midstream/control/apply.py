@@ -1,7 +1,7 @@
 """Makes the database say what a folder says, in one transaction, and tells what that changed.
 
 Enters: a `Folder`. Leaves: `Change`s. Applying twice changes nothing the second time; what the folder does not mention
-is left alone.
+is left alone, unless it is to be pruned.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from midstream.control.act import Act
 from midstream.control.changes import Application, Change, at
 from midstream.control.connect import Runnable, apply_destination
 from midstream.control.folder import Folder, FromEnvironment, SourceSection
+from midstream.control.prune import remove_unmentioned
 from midstream.domain.access import operator
 from midstream.domain.function import ErrorInfo, Forming
 from midstream.domain.settings import Definition, definitions
@@ -46,14 +47,18 @@ async def plan_and_apply(
     *,
     check: Callable[[str], Awaitable[Checked]],
     dry_run: bool = False,
+    prune: bool = False,
     author: str = "",
     environ: Mapping[str, str] = os.environ,
 ) -> list[Change]:
-    """Apply a folder, or with `dry_run` only say what would change; `Invalid`, and no change, when it does not hold."""
+    """Apply a folder, or with `dry_run` only say what would change; `Invalid`, and no change, when it does not hold.
+
+    With `prune` what the folder does not mention is removed.
+    """
     handlers = {slug: await _handlers(folder, slug, check) for slug in folder.functions}
     async with changing(sessions) as session:
         act = Act(session, vault, operator("", author), sources.COMMAND_LINE)
-        application = Application(act, folder, handlers, environ, dry_run, author)
+        application = Application(act, folder, handlers, environ, dry_run, author, prune)
         await _everything(application)
         if dry_run:
             act.notes.clear()
@@ -80,6 +85,8 @@ async def _everything(it: Application) -> None:
     for slug in it.folder.destinations:
         with at(it.folder.where(f"destination.{slug}")):
             await apply_destination(it, slug, existing.get(slug), sources, runnables)
+    if it.prune:
+        await remove_unmentioned(it)
 
 
 async def _workspace(it: Application) -> None:
@@ -104,24 +111,30 @@ async def _sources(it: Application) -> dict[str, SourceRow]:
                 found[slug] = await sources.add_source(it.act, slug=slug, name=name, enabled=section.enabled)
             else:
                 changed = await sources.change_source(it.act, found[slug], name=name, enabled=section.enabled)
-            changed += await _write_keys(it, found[slug], section)
-        it.tell("source", slug, changed, created=created)
+            more, advice = await _write_keys(it, found[slug], section)
+        it.tell("source", slug, changed + more, advice, created=created)
     return found
 
 
-async def _write_keys(it: Application, source: SourceRow, section: SourceSection) -> tuple[str, ...]:
-    told = []
+async def _write_keys(
+    it: Application, source: SourceRow, section: SourceSection
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Add the write keys that are not there yet; return what changed, and which could not be read and need not be."""
+    told, unread = [], []
     for key in section.write_keys or ():
+        if isinstance(key, FromEnvironment) and not it.environ.get(key.env) and await _has_key(it, source.id):
+            unread.append(f"its write keys stay as they are: {key.env} is not set")
+            continue
         text = values.from_environment(key.model_dump(), it.environ) if isinstance(key, FromEnvironment) else key
         if await sources.add_write_key(it.act, source, text):
             told.append(f"write key …{text[-4:]}")
     if section.write_keys is not None or await _has_key(it, source.id):
-        return tuple(told)
+        return tuple(told), tuple(unread)
     if it.dry_run:
-        return (*told, "a write key will be made")
+        return ("a write key will be made",), ()
     made = sources.new_write_key()
     await sources.add_write_key(it.act, source, made)
-    return (*told, f"write key {made} (shown only now)")
+    return (f"write key {made} (shown only now)",), ()
 
 
 async def _has_key(it: Application, source_id: str) -> bool:
@@ -136,7 +149,7 @@ async def _functions(it: Application) -> dict[str, Runnable]:
     for slug, row in existing.items():
         latest = await functions.latest_version(it.act.session, row.id)
         if latest is not None:
-            found[slug] = Runnable(row, definitions(latest.settings_schema))
+            found[slug] = Runnable(row, functions.Version(latest.id, latest.number), in_folder=False)
     for slug in it.folder.functions:
         with at(it.folder.where(f"function.{slug}")):
             found[slug] = await _function(it, slug, existing.get(slug))
@@ -156,18 +169,25 @@ async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runn
             slug=slug,
             name=name,
             description=description,
+            logo_url=section.logo_url or "",
             hosts=section.hosts,
             forming=forming,
         )
     else:
         changed = await functions.change_function(
-            it.act, row, name=name, description=description, hosts=section.hosts, forming=forming
+            it.act,
+            row,
+            name=name,
+            description=description,
+            logo_url=section.logo_url,
+            hosts=section.hosts,
+            forming=forming,
         )
         latest = await functions.latest_version(it.act.session, row.id)
     schema = section.definitions()
     version, saved = await _version(it, row, latest, it.folder.code[slug], schema)
     it.tell("function", slug, changed + saved, created=created)
-    return Runnable(row, schema, version)
+    return Runnable(row, version, in_folder=True)
 
 
 async def _version(

@@ -13,7 +13,7 @@ from midstream.control import settings as values
 from midstream.control.act import Act
 from midstream.control.folder import Folder
 from midstream.errors import Invalid
-from midstream.store.schema import DestinationRow, FunctionRow, SourceRow
+from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow
 
 Slugged = TypeVar("Slugged", SourceRow, DestinationRow, FunctionRow)
 
@@ -25,7 +25,7 @@ class Change:
     Details never contain a secret value; the one exception is a write key made just now, which is shown this once.
     """
 
-    kind: Literal["create", "update", "unchanged"]
+    kind: Literal["create", "update", "delete", "unchanged"]
     noun: str  # workspace, source, function, destination, filter or instance
     slug: str  # an instance's is <destination>/<function>, a filter's <destination>/<title>
     details: tuple[str, ...] = ()  # what changed; those that begin with "warning: " are advice
@@ -41,7 +41,9 @@ class Application:
     environ: Mapping[str, str]
     dry_run: bool
     author: str
+    prune: bool = False
     changes: list[Change] = field(default_factory=list)
+    mentioned: set[str] = field(default_factory=set)  # ids of the instances that the folder has in its chains
 
     def tell(
         self,
@@ -58,24 +60,36 @@ class Application:
         change = Change(kind, noun, slug, (*changed, *(f"warning: {text}" for text in warnings)))
         self.changes.insert(len(self.changes) if place is None else place, change)
 
+    def tell_gone(self, noun: str, slug: str, *details: str) -> None:
+        """Note that an object is gone, at the end of the list."""
+        self.changes.append(Change("delete", noun, slug, details))
+
     async def by_slug(self, table: type[Slugged]) -> dict[str, Slugged]:
         """Return what the workspace has of a kind."""
         rows = await self.act.session.scalars(select(table).where(table.workspace_id == self.act.workspace_id))
         return {row.slug: row for row in rows}
 
-    def resolve(self, settings: Mapping[str, Any], sensitive: frozenset[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Read sensitive values from the environment where the folder says so; warn of those it has in the clear."""
+    def resolve(
+        self, settings: Mapping[str, Any], sensitive: frozenset[str], row: DestinationRow | InstanceRow | None
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Read sensitive values from the environment where the folder says so; warn of those it has in the clear.
+
+        A value that is to come from a variable which is not set stays as it is, where the row has one.
+        """
         values.check_json(settings)
-        resolved = {
-            name: values.from_environment(value, self.environ) if name in sensitive else value
-            for name, value in settings.items()
-        }
-        warnings = tuple(
-            f'settings.{name} is sensitive and stands in the folder in the clear: write {{ env = "NAME" }}'
-            for name in sorted(settings.keys() & sensitive)
-            if values.is_literal(settings[name])
-        )
-        return resolved, warnings
+        resolved, advice = dict(settings), []
+        for name in sorted(settings.keys() & sensitive):
+            variable = values.variable_of(settings[name])
+            if variable and not self.environ.get(variable.name) and row is not None and name in row.secrets:
+                resolved[name] = self.act.vault.unseal(row.secrets[name], owner=row.id, name=name)
+                advice.append(f"settings.{name} stays as it is: {variable.name} is not set")
+                continue
+            resolved[name] = values.from_environment(settings[name], self.environ)
+            if values.is_literal(settings[name]):
+                advice.append(
+                    f'settings.{name} is sensitive and stands in the folder in the clear: write {{ env = "NAME" }}'
+                )
+        return resolved, tuple(advice)
 
 
 @contextmanager

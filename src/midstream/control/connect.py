@@ -5,8 +5,9 @@ Enters: one `[destination.<slug>]` and what sources and functions there are. Lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 
@@ -24,11 +25,11 @@ from midstream.store.schema import DestinationRow, FilterRow, FunctionRow, Insta
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """A function as its instances need it. Without a `version` the folder leaves those there are where they are."""
+    """A function as its instances need it. Those of one that is not `in_folder` stay at the version they run."""
 
     function: FunctionRow
-    schema: tuple[Definition, ...]
-    version: Version | None = None
+    latest: Version
+    in_folder: bool
 
 
 async def apply_destination(
@@ -43,7 +44,7 @@ async def apply_destination(
     if section.source not in sources:
         raise Invalid(f"unknown source {section.source!r}{nearest(section.source, sources)}")
     kind = destinations.kind_of(section.type)
-    settings, warnings = it.resolve(section.settings, kind.sensitive)
+    settings, warnings = it.resolve(section.settings, kind.sensitive, row)
     name = section.name or slug
     changed: tuple[str, ...] = ()
     created = row is None
@@ -79,24 +80,33 @@ def _check_same(row: DestinationRow, section: DestinationSection, sources: Mappi
 
 
 async def _filters(it: Application, slug: str, destination: DestinationRow) -> tuple[str, ...]:
-    """Apply a destination's filters, which are known by their titles. Return what it has besides."""
-    rows = await it.act.session.scalars(
-        select(FilterRow)
-        .where(FilterRow.destination_id == destination.id)
-        .order_by(FilterRow.created_at.desc(), FilterRow.id.desc())
-    )
-    there = {row.title: row for row in rows}  # of two with one title, the older counts
-    for index, section in enumerate(it.folder.destinations[slug].filters):
-        row = there.pop(section.title, None)
+    """Apply a destination's filters, which are known by their titles. Return advice on what it has besides."""
+    sections = it.folder.destinations[slug].filters
+    there: dict[str, FilterRow] = {}
+    others = []
+    for row in await it.act.session.scalars(
+        select(FilterRow).where(FilterRow.destination_id == destination.id).order_by(FilterRow.created_at, FilterRow.id)
+    ):
+        if row.title in {each.title for each in sections} - there.keys():
+            there[row.title] = row
+        else:
+            others.append(row)  # of two with one title, the older counts
+    if it.prune:  # before others come: a destination has only so many
+        for row in others:
+            await filters.remove(it.act, row)
+            it.tell_gone("filter", f"{slug}/{row.title}")
+        others = []
+    for index, section in enumerate(sections):
+        found = there.get(section.title)
         changed: tuple[str, ...] = ()
         with at(it.folder.where(f"destination.{slug}", f".filters[{index}]")):
-            if row is None:
+            if found is None:
                 await filters.add_filter(it.act, destination, section)
             else:
                 change = FilterChange.model_validate(section.model_dump(by_alias=True))
-                changed = await filters.change_filter(it.act, row, change)
-        it.tell("filter", f"{slug}/{section.title}", changed, created=row is None)
-    return tuple(f"it also has a filter that is not in this folder: {title!r}" for title in there)
+                changed = await filters.change_filter(it.act, found, change)
+        it.tell("filter", f"{slug}/{section.title}", changed, created=found is None)
+    return tuple(f"it also has a filter that is not in this folder: {row.title!r}" for row in others)
 
 
 async def _chain(
@@ -106,20 +116,35 @@ async def _chain(
     rows = await it.act.session.scalars(
         select(InstanceRow)
         .where(InstanceRow.destination_id == destination.id)
-        .order_by(InstanceRow.position.desc(), InstanceRow.id.desc())
+        .order_by(InstanceRow.position, InstanceRow.id)
     )
-    connected = {row.function_id: row for row in rows}  # where a function is connected twice, its first place counts
+    connected = list(rows)
     wanted = []
-    for index, entry in enumerate(it.folder.destinations[slug].functions):
+    entries = it.folder.destinations[slug].functions
+    for index, entry in enumerate(entries):
         with at(it.folder.where(f"destination.{slug}", f".functions[{index}]")):
             if entry.function not in runnables:
                 raise Invalid(f"unknown function {entry.function!r}{nearest(entry.function, runnables)}")
             runnable = runnables[entry.function]
-            row = connected.pop(runnable.function.id, None)
+            alone = [each.function for each in entries].count(entry.function) == 1
+            row = _meant(connected, runnable.function, entry, alone=alone)
+            if row is not None:
+                connected.remove(row)
             wanted.append(await _instance(it, slug, destination, entry, runnable, row))
+    it.mentioned.update(wanted)
     moved = await instances.reorder(it.act, destination.id, wanted)
-    strays = tuple(f"also connected, though not in this folder: {row.name!r}" for row in connected.values())
+    told = () if it.prune else connected
+    strays = tuple(f"also connected, though not in this folder: {row.name!r}" for row in told)
     return (("order of functions",) if moved else ()), strays
+
+
+def _meant(
+    connected: Sequence[InstanceRow], function: FunctionRow, entry: ChainEntry, *, alone: bool
+) -> InstanceRow | None:
+    """Return the instance that an entry is about: by its name, or where its function is there once, the first there is."""
+    rows = [row for row in connected if row.function_id == function.id]
+    named = [row for row in rows if row.name == (entry.name or function.name)]
+    return next(iter(named or (rows if alone else ())), None)
 
 
 async def _instance(
@@ -131,8 +156,10 @@ async def _instance(
     row: InstanceRow | None,
 ) -> str:
     """Connect one function, or change how it is connected; return the instance's id."""
-    schema = runnable.schema if row is None or runnable.version else await _schema_of(it, row)
-    settings, warnings = it.resolve(entry.settings, sensitive(schema))
+    version = await _version(it, entry, runnable, row)
+    schema = definitions(version.settings_schema)
+    settings, warnings = it.resolve(entry.settings, sensitive(schema), row)
+    name = entry.name or runnable.function.name
     changed: tuple[str, ...] = ()
     created = row is None
     if row is None:
@@ -140,32 +167,53 @@ async def _instance(
             it.act,
             runnable.function,
             destination,
-            name=runnable.function.name,
+            name=name,
             settings=settings,
             enabled=entry.enabled,
             on_error=entry.on_error,
+            version=version,
         )
     else:
         changed = await instances.change_instance(
             it.act,
             row,
-            name=runnable.function.name,
-            settings=settings,
+            name=name,
+            settings=_with_unspoken(it, row, settings, schema),
             enabled=entry.enabled,
             on_error=entry.on_error,
-            version_id=runnable.version.id if runnable.version else None,
+            version_id=version.id,
         )
-    if runnable.version is not None:
-        pinned = f"version {runnable.version.number}"
-        changed = tuple(pinned if what == "version_id" else what for what in changed)
+    changed = tuple(f"version {version.number}" if what == "version_id" else what for what in changed)
     warnings += _missing_handlers(it, slug, entry.function)
     it.tell("instance", f"{slug}/{entry.function}", changed, warnings, created=created)
     return row.id
 
 
-async def _schema_of(it: Application, row: InstanceRow) -> tuple[Definition, ...]:
-    version = await it.act.session.get_one(VersionRow, row.version_id)
-    return definitions(version.settings_schema)
+async def _version(it: Application, entry: ChainEntry, runnable: Runnable, row: InstanceRow | None) -> VersionRow:
+    """Return the version an instance is to run: the one named, the folder's, the one it runs, or the latest."""
+    if entry.version is not None:
+        query = select(VersionRow).where(
+            VersionRow.function_id == runnable.function.id, VersionRow.number == entry.version
+        )
+        found = await it.act.session.scalar(query)
+        if found is None:
+            raise Invalid(
+                f"function {entry.function!r} has no version {entry.version} here: leave `version` out to run the latest"
+            )
+        return found
+    latest = runnable.latest.id
+    return await it.act.session.get_one(VersionRow, latest if row is None or runnable.in_folder else row.version_id)
+
+
+def _with_unspoken(
+    it: Application, row: InstanceRow, settings: dict[str, Any], schema: Sequence[Definition]
+) -> dict[str, Any]:
+    """Add the values that are kept for a version whose schema has them: a folder has only those of the version that runs."""
+    known = settings.keys() | {each.name for each in schema}
+    plain = {name: value for name, value in row.settings.items() if name not in known}
+    sealed = {name: text for name, text in row.secrets.items() if name not in known}
+    opened = {name: it.act.vault.unseal(text, owner=row.id, name=name) for name, text in sealed.items()}
+    return plain | opened | settings
 
 
 def _missing_handlers(it: Application, destination: str, function: str) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ async def create(
     query = select(DestinationRow.slug).where(DestinationRow.workspace_id == act.workspace_id)
     slug = unlike(slug_of(name or kind_of(type).name, "destination"), await act.session.scalars(query))
     name = name or kind_of(type).name
-    row = await add_destination(act, source, slug=slug, type=type, name=name, settings=settings, enabled=enabled)
+    given = {key: value for key, value in settings.items() if value is not None}  # as when they are changed
+    row = await add_destination(act, source, slug=slug, type=type, name=name, settings=given, enabled=enabled)
     return await show(act, row)
 
 

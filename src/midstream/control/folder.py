@@ -51,9 +51,11 @@ class SourceSection(Section):
 
 
 class ChainEntry(Section):
-    """One `[[destination.<slug>.functions]]`."""
+    """One `[[destination.<slug>.functions]]`. Without a `version` it runs the code in the folder, or what it ran before."""
 
     function: Slug
+    name: Name | None = None
+    version: int | None = Field(default=None, ge=1)
     enabled: bool = True
     on_error: OnError = OnError.BLOCK
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -83,9 +85,10 @@ class DestinationSection(Section):
 
     @model_validator(mode="after")
     def _no_function_twice(self) -> DestinationSection:
-        names = [entry.function for entry in self.functions]
-        for name in {name for name in names if names.count(name) > 1}:
-            raise PydanticCustomError("twice", "function {name} is in the chain twice", {"name": repr(name)})
+        names = [(entry.function, entry.name) for entry in self.functions]
+        for function in {each[0] for each in names if names.count(each) > 1}:
+            message = "function {name} is in the chain twice; give each a name of its own"
+            raise PydanticCustomError("twice", message, {"name": repr(function)})
         return self
 
 
@@ -94,6 +97,7 @@ class FunctionSection(Section):
 
     name: Name | None = None
     description: str = ""
+    logo_url: str | None = None
     code: str
     hosts: tuple[str, ...] = ()
     batch_max_count: int = Forming().max_count
@@ -223,7 +227,7 @@ def _code(directory: Path, name: str, where: str, faults: list[str]) -> str | No
     try:
         if not path.is_relative_to(directory.resolve()):
             raise Invalid(f"{name!r} is outside of the folder", where)
-        code = path.read_text(encoding="utf-8")
+        code = path.read_bytes().decode()  # to the byte: the ends of lines are part of a version
         check_code(code, where)
     except Invalid as fault:
         faults.append(str(fault))

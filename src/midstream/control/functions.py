@@ -133,6 +133,7 @@ async def create(
     *,
     code: str,
     name: str,
+    slug: str | None = None,
     schema: Sequence[Definition] = (),
     description: str = "",
     logo_url: str = "",
@@ -140,11 +141,11 @@ async def create(
     forming: Forming = Forming(),  # noqa: B008 # frozen
     message: str = "",
 ) -> FunctionView:
-    """Add an insert function with its first version."""
+    """Add an insert function with its first version. Without a slug it gets one made of its name."""
     taken = await act.session.scalars(select(FunctionRow.slug).where(FunctionRow.workspace_id == act.workspace_id))
     row = await add_function(
         act,
-        slug=unlike(slug_of(name, "function"), taken),
+        slug=slug or unlike(slug_of(name, "function"), taken),
         name=name,
         description=description,
         logo_url=logo_url,

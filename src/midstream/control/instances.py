@@ -58,10 +58,11 @@ async def add_instance(
     settings: Mapping[str, Any],
     enabled: bool = True,
     on_error: OnError = OnError.BLOCK,
+    version: VersionRow | None = None,
 ) -> InstanceRow:
-    """Connect a function's latest version to the end of a destination's chain."""
+    """Connect a function to the end of a destination's chain, in its latest version unless another is given."""
     check_name(name)
-    version = await latest_version(act.session, function.id)
+    version = version or await latest_version(act.session, function.id)
     if version is None:
         raise Invalid(f"function {function.slug!r} has no code yet: save a version first")
     last = await act.session.scalar(

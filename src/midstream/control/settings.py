@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from midstream.domain.written import decoded
 from midstream.errors import Invalid
 from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow, InstanceRow
@@ -25,15 +26,41 @@ def check_json(values: Mapping[str, Any]) -> None:
             raise Invalid(f"setting {name!r}: dates, inf and nan cannot be kept; write it as a string") from None
 
 
-def from_environment(value: Any, environ: Mapping[str, str]) -> Any:
-    """Replace each `{env = "NAME"}` inside a sensitive value by that environment variable."""
+class Variable(NamedTuple):
+    """`{env = "NAME"}`: the environment variable that holds a value, as text or, with `json = true`, as JSON."""
+
+    name: str
+    json: bool
+
+    def read(self, environ: Mapping[str, str]) -> Any:
+        """Return the value; `Invalid`, which does not say it, when it is not there or is no JSON."""
+        text = environ.get(self.name)
+        if not text:
+            raise Invalid(
+                f"the environment variable {self.name} is not set, and a setting or write key is to come from it"
+            )
+        try:
+            return decoded(text) if self.json else text
+        except ValueError:
+            raise Invalid(f"the environment variable {self.name} does not hold JSON, as json = true says") from None
+
+
+def variable_of(value: Any) -> Variable | None:
+    """Return the environment variable that a value stands for, if it does."""
     match value:
         case {"env": str(name), **rest} if not rest:
-            if not environ.get(name):
-                raise Invalid(
-                    f"the environment variable {name} is not set, and a setting or write key is to come from it"
-                )
-            return environ[name]
+            return Variable(name, json=False)
+        case {"env": str(name), "json": bool(as_json), **rest} if not rest:
+            return Variable(name, as_json)
+        case _:
+            return None
+
+
+def from_environment(value: Any, environ: Mapping[str, str]) -> Any:
+    """Replace each `{env = "NAME"}` inside a sensitive value by what that environment variable holds."""
+    if (variable := variable_of(value)) is not None:
+        return variable.read(environ)
+    match value:
         case dict():
             return {key: from_environment(item, environ) for key, item in value.items()}
         case list():
@@ -44,9 +71,9 @@ def from_environment(value: Any, environ: Mapping[str, str]) -> Any:
 
 def is_literal(value: Any) -> bool:
     """Say whether a sensitive value, or a part of it, stands in the clear where `{env = "NAME"}` could."""
+    if variable_of(value) is not None:
+        return False
     match value:
-        case {"env": str(), **rest} if not rest:
-            return False
         case dict():
             return any(is_literal(item) for item in value.values())
         case list():

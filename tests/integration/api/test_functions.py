@@ -88,6 +88,16 @@ async def test_settings_are_named_by_their_labels_and_unique(desk: Desk) -> None
     assert "declared twice" in (await desk.ask("POST", "/functions", twice, 422))["message"]
 
 
+async def test_a_function_has_the_slug_it_is_given_or_one_made_of_its_name(desk: Desk) -> None:
+    given = await desk.function(slug="masks")
+    assert (await shown(desk, given))["slug"] == "masks"
+    taken = {"code": TRACK, "displayName": "F", "slug": "masks"}
+    assert (await desk.ask("POST", "/functions", taken, 409))["field"] == "slug"
+    assert (await desk.ask("POST", "/functions", taken | {"slug": "No slug"}, 422))["field"] == "slug"
+    made = [await desk.function(displayName="Mask e-mails!") for _ in range(2)]
+    assert [(await shown(desk, it))["slug"] for it in made] == ["mask-e-mails", "mask-e-mails-2"]
+
+
 async def test_a_version_that_requires_more_is_not_deployed_without_it(desk: Desk) -> None:
     function = await desk.function()
     instance = await desk.instance(function, await desk.destination(await desk.source()))

@@ -97,7 +97,7 @@ def test_a_table_defined_in_two_files_names_both(tmp_path: Path) -> None:
         ),
         (
             "[destination.d]\nsource='a'\ntype='sink'\nfunctions=[{function='f'}, {function='f'}]",
-            "shop.toml: destination.d: function 'f' is in the chain twice",
+            "shop.toml: destination.d: function 'f' is in the chain twice; give each a name of its own",
         ),
         (f"[source.a]\nname = '{'x' * 121}'", "shop.toml: source.a.name: string should have at most 120 characters"),
         ("[function.f]\ncode = 'gone.js'", "'gone.js' cannot be read: No such file or directory"),
