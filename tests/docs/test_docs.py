@@ -130,10 +130,15 @@ def test_every_command_that_is_named_exists_with_its_options(page: Path) -> None
         assert {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} <= options, words
 
 
-def every_command(command: Any = COMMANDS, name: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def every_command() -> Iterator[tuple[str, Any]]:
     """Yield each command that does something, by its whole name."""
+    for name in cli.COMMANDS:
+        yield from _below(cli.command(name), (name,))
+
+
+def _below(command: Any, name: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     for word, inner in getattr(command, "commands", {}).items():
-        yield from every_command(inner, (*name, word))
+        yield from _below(inner, (*name, word))
     if not hasattr(command, "commands"):
         yield " ".join(name), command
 

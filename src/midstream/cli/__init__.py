@@ -38,13 +38,15 @@ COMMANDS = {
         "Look at everything midstream needs here, change nothing, and say what to do. Exit 1 when something fails.",
     ),
     "apply": _Place("folder:apply", "Load a folder: sources, destinations, functions and what is connected to what."),
-    "export": _Place("folder:export", "Write a workspace as a folder that `apply` reads. Applying it right away changes nothing."),
+    "export": _Place(
+        "folder:export", "Write a workspace as a folder that `apply` reads. Applying it right away changes nothing."
+    ),
     "tail": _Place("events:tail", "Show what becomes of each event, as it happens, until Ctrl-C."),
     "deliveries": _Place(
         "deliveries:deliveries",
         "Show counts by destination, type, event and reason, and samples of what was not delivered.",
     ),
-    "functions": _Place("functions:app", "Write and try functions."),
+    "functions": _Place("functions:app", "Write, try and release functions."),
     "filters": _Place("filters:app", "Try the conditions of destination filters."),
     "destinations": _Place("destinations:app", "Connect functions to destinations."),
     "events": _Place("events:app", "Send events."),

@@ -22,6 +22,7 @@ from midstream.cli.trying import bench_of
 from midstream.config import Config
 from midstream.egress import Egress
 
+
 @asynccontextmanager
 async def inhouse(config: Config) -> AsyncIterator[Send]:
     """Open the database and build the API on it."""
