@@ -12,8 +12,8 @@ from midstream.cli.library import Function, function_of
 from midstream.cli.naming import Object, function_id, functions_of, instance_id, version_id
 from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.server import Server, Url, asked
-from midstream.control.transaction import slug_of
 from midstream.domain.settings import Definition
+from midstream.domain.slugs import slug_of
 from midstream.errors import MidstreamError
 
 

@@ -13,9 +13,10 @@ from sqlalchemy import delete, select
 from midstream import destinations as catalog
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_on
-from midstream.control.transaction import assign, check_name, check_slug, slug_of, unlike
+from midstream.control.transaction import assign, check_name, check_slug
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
+from midstream.domain.slugs import slug_of, unlike
 from midstream.domain.written import nearest
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id

@@ -12,12 +12,13 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
-from midstream.control.transaction import assign, check_name, check_slug, slug_of, unlike
+from midstream.control.transaction import assign, check_name, check_slug
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
 from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming, Limits
 from midstream.domain.hosts import Hosts
 from midstream.domain.settings import Definition, check_schema, definitions
+from midstream.domain.slugs import slug_of, unlike
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, VersionRow

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -28,18 +26,6 @@ def check_name(name: str, where: str | None = None) -> None:
     """Refuse a display name that is empty, too long, or could not be shown on one line."""
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise Invalid(f"expected a name of 1 to {MAX_NAME} printable characters, got {len(name)} characters", where)
-
-
-def slug_of(name: str, otherwise: str) -> str:
-    """Make a slug of a display name: `Mask e-mails!` becomes `mask-e-mails`."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:90].strip("-") or otherwise
-
-
-def unlike(slug: str, taken: Iterable[str]) -> str:
-    """Return the slug, numbered when it is taken."""
-    known = set(taken)
-    numbered = (f"{slug}-{number}" for number in range(2, len(known) + 3))
-    return slug if slug not in known else next(each for each in numbered if each not in known)
 
 
 async def check_slug(
