@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field
 
 from midstream.api.office import TheCall, TheQuery
 from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.permissions import Permission, PermissionInput, asked, shaped
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import tokens
 from midstream.control.tokens import TokenView
-from midstream.domain.access import Grant, Role, Scope
 from midstream.domain.event import iso
 
 routes = Routes("Tokens")
-
-
-class ResourceIn(Body):
-    """A resource a role is narrowed to; the workspace itself means all."""
-
-    id: str
-    type: Scope
-
-
-class PermissionIn(Body):
-    """A role, on what it is."""
-
-    roleId: Role
-    resources: tuple[ResourceIn, ...] = ()
 
 
 class CreateToken(Body):
     """A token to be made. Without permissions it may what its creator may."""
 
     name: str
-    permissions: tuple[PermissionIn, ...] = (PermissionIn(roleId=Role.WORKSPACE_OWNER),)
+    permissions: Annotated[tuple[PermissionInput, ...], Field(max_length=100)] = ()
     expiresInDays: float | None = Field(default=None, gt=0)
-
-
-class PermissionOut(Shape):
-    """A role, on all of the workspace or on what is listed by id."""
-
-    roleId: str
-    resourceIds: tuple[str, ...] | None
 
 
 class Token(Shape):
@@ -54,7 +34,7 @@ class Token(Shape):
     creatorId: str
     creatorEmail: str
     endsWith: str
-    permissions: tuple[PermissionOut, ...]
+    permissions: tuple[Permission, ...]
     createdAt: str
     expiresAt: str | None
     token: str | None = None
@@ -84,8 +64,8 @@ async def listTokens(call: TheCall, query: TheQuery) -> TokenList:
 async def createToken(call: TheCall, body: CreateToken) -> OneToken:
     """Make a token that acts as who asks, with no more rights than these and theirs. It is told this once."""
     lifetime = None if body.expiresInDays is None else timedelta(days=body.expiresInDays)
-    grants = [_granted(each, call.caller.workspace_id) for each in body.permissions]
-    return OneToken(token=_shaped(await tokens.create_token(call, name=body.name, grants=grants, expires_in=lifetime)))
+    made = await tokens.create_token(call, name=body.name, permissions=asked(body.permissions), expires_in=lifetime)
+    return OneToken(token=_shaped(made))
 
 
 @routes.delete("/tokens/{tokenId}", tokens.delete_token)
@@ -95,11 +75,6 @@ async def deleteToken(call: TheCall, tokenId: str) -> Done:
     return Done()
 
 
-def _granted(permission: PermissionIn, workspace_id: str) -> Grant:
-    ids = frozenset(each.id for each in permission.resources)
-    return Grant(permission.roleId, None if not ids or workspace_id in ids else ids)
-
-
 def _shaped(view: TokenView) -> Token:
     return Token(
         id=view.id,
@@ -107,12 +82,7 @@ def _shaped(view: TokenView) -> Token:
         creatorId=view.creator_id,
         creatorEmail=view.creator,
         endsWith=view.last4,
-        permissions=tuple(
-            PermissionOut(
-                roleId=it.role.value, resourceIds=None if it.resources is None else tuple(sorted(it.resources))
-            )
-            for it in view.grants
-        ),
+        permissions=shaped(view.permissions),
         createdAt=iso(view.created_at),
         expiresAt=iso(view.expires_at) if view.expires_at else None,
         token=view.secret,

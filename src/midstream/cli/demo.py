@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console, Group
@@ -26,14 +26,30 @@ from midstream.app.traffic import Traffic
 from midstream.cli.events import follow, row
 from midstream.cli.folder import apply_folder
 from midstream.cli.opening import opened_sessions
+from midstream.cli.operating import operating
 from midstream.cli.options import configured, say, shown
 from midstream.cli.serve import stop_event
 from midstream.config import Config
 from midstream.control.destinations import slugs
+from midstream.control.enrolment import enrol
+from midstream.control.passwords import Passwords
+from midstream.control.reset import set_password
+from midstream.control.tokens import create_token
+from midstream.domain.access import Grant, Role
 from midstream.log import connect
 
 _EVENT = '{"userId":"u-1","event":"Hello","properties":{"email":"me@example.com"}}'
 _TABLED = ("delivered", "filtered", "discarded", "retrying", "quarantined", "rejected")
+
+_WHO = "demo@example.com"
+
+
+class Entry(NamedTuple):
+    """What lets somebody into the demo."""
+
+    write_key: str
+    password: str
+    token: str
 
 
 def demo(
@@ -57,32 +73,45 @@ def demo(
 
 async def _demo(config: Config, rate: float) -> None:
     stop = stop_event()
-    write_key = await _set_up(config)
+    entry = await _set_up(config)
     config.data_dir.joinpath("run").mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(config, output=config.data_dir / "run" / "midstream.log")
     await supervisor.start()
     try:
-        async with _running(supervisor, write_key, rate) as (tally, traffic, names):
-            _introduce(supervisor, config, write_key)
+        async with _running(supervisor, entry.write_key, rate) as (tally, traffic, names):
+            _introduce(supervisor, config, entry)
             await _show_until(stop, tally, traffic, names)
     finally:
         await supervisor.stop()
     say("Everything the demo started has stopped.")
 
 
-async def _set_up(config: Config) -> str:
-    """Load the demo's folder; return its write key, the same one when the data was kept."""
+async def _set_up(config: Config) -> Entry:
+    """Load the demo's folder; return what opens it, which is the same when the data was kept."""
     kept = config.data_dir / "demo.json"
     config.make_data_dir()
-    if kept.is_file():
-        environ = json.loads(kept.read_text("utf-8"))
-    else:
-        environ = {"DEMO_WRITE_KEY": f"wk_{secrets.token_hex(16)}", "DEMO_SALT": secrets.token_hex(16)}
-        kept.touch(mode=0o600)
-        kept.write_text(json.dumps(environ), "utf-8")
+    known: dict[str, str] = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+    made = {"DEMO_WRITE_KEY": f"wk_{secrets.token_hex(16)}", "DEMO_SALT": secrets.token_hex(16)} | known
     with resources.as_file(resources.files("midstream") / "demo") as folder:
-        await apply_folder(config, folder, dry_run=False, environ=environ)
-    return str(environ["DEMO_WRITE_KEY"])
+        await apply_folder(config, folder, dry_run=False, environ=made)
+    if "token" not in made:
+        made |= await _let_in(config)
+    kept.touch(mode=0o600)
+    kept.write_text(json.dumps(made), "utf-8")
+    return Entry(write_key=made["DEMO_WRITE_KEY"], password=made["password"], token=made["token"])
+
+
+async def _let_in(config: Config) -> dict[str, str]:
+    """Make somebody who may sign in, and their token."""
+    password, passwords = secrets.token_urlsafe(12), Passwords()
+    try:
+        async with operating(config, None, begin=True) as call:
+            owner = await enrol(call, email=_WHO, name="Demo", grant=Grant(Role.WORKSPACE_OWNER))
+            await set_password(call.sessions, passwords, _WHO, password, author="demo")
+            token = await create_token(call, name="demo", creator_id=owner)
+    finally:
+        passwords.close()
+    return {"password": password, "token": token.secret or ""}
 
 
 @asynccontextmanager
@@ -110,14 +139,17 @@ async def _running(
             await log.close()
 
 
-def _introduce(supervisor: Supervisor, config: Config, write_key: str) -> None:
+def _introduce(supervisor: Supervisor, config: Config, entry: Entry) -> None:
     say(
         (
             "",
             f"midstream runs at {supervisor.base_url}",
-            f"  write key   {write_key}",
+            f"  write key   {entry.write_key}",
+            f"  sign in     {supervisor.base_url}/app/ as {_WHO} with {entry.password}",
+            f"  API token   {entry.token}",
             f"  data        {config.data_dir}",
-            f"  an event    curl {supervisor.base_url}/v1/track -u {write_key}: -d '{_EVENT}'",
+            f"  an event    curl {supervisor.base_url}/v1/track -u {entry.write_key}: -d '{_EVENT}'",
+            f"  the API     curl {supervisor.base_url}/sources -H 'Authorization: Bearer {entry.token}'",
             f"  outcomes    midstream deliveries --data-dir {config.data_dir}",
             "",
         )

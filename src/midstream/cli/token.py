@@ -15,8 +15,9 @@ from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control import tokens
 from midstream.control.enrolment import enrol
+from midstream.control.grants import Granted, Target
 from midstream.control.tokens import TokenView
-from midstream.domain.access import Grant, Role
+from midstream.domain.access import ROLES, Grant, Role, Scope
 from midstream.domain.event import iso
 
 app = typer.Typer(help="API tokens.", no_args_is_help=True)
@@ -40,9 +41,9 @@ def create(
     Example: midstream token create --name ci --role functions_admin --role source_admin --days 90
     """
     config = configured(data_dir=data_dir)
-    resources = frozenset(on) if on else None
-    grants = [Grant(each, resources) for each in role or [Role.WORKSPACE_OWNER]]
-    made = asyncio.run(_create(config, workspace, email or f"{getpass.getuser()}@localhost", name, grants, days))
+    roles = role or [Role.WORKSPACE_OWNER]
+    creator = email or f"{getpass.getuser()}@localhost.localdomain"
+    made = asyncio.run(_create(config, workspace, creator, name, roles, on or [], days))
     if as_json:
         put(msgspec.to_builtins(made) | {"token": made.secret})
         return
@@ -51,12 +52,24 @@ def create(
 
 
 async def _create(
-    config: Config, workspace: str | None, email: str, name: str, grants: list[Grant], days: int | None
+    config: Config,
+    workspace: str | None,
+    email: str,
+    name: str,
+    roles: list[Role],
+    on: list[str],
+    days: int | None,
 ) -> TokenView:
     async with operating(config, workspace, begin=True) as call:
         creator = await enrol(call, email=email, grant=Grant(Role.WORKSPACE_OWNER))
         lifetime = None if days is None else timedelta(days=days)
-        return await tokens.create_token(call, name=name, grants=grants, creator_id=creator, expires_in=lifetime)
+        everything = (Target(call.caller.workspace_id, Scope.WORKSPACE),)
+        permissions = [
+            Granted(each.value, tuple(Target(one, ROLES[each].scope) for one in on) or everything) for each in roles
+        ]
+        return await tokens.create_token(
+            call, name=name, permissions=permissions, creator_id=creator, expires_in=lifetime
+        )
 
 
 @app.command("list")
@@ -71,7 +84,7 @@ def list_(workspace: Workspace = None, as_json: AsJson = False, data_dir: DataDi
         return
     for each in found:
         until = iso(each.expires_at) if each.expires_at else "until taken away"
-        roles = ", ".join(grant.role.value for grant in each.grants)
+        roles = ", ".join(granted.role for granted in each.permissions)
         typer.echo(f"{each.id}  …{each.last4}  {each.name}  {each.creator}  {roles}  {until}")
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from midstream import telemetry
 from midstream.domain.audit import Entry, event_of
 from midstream.domain.event import Accepted, Arrival, accept
+from midstream.domain.received import HEADER, written
 from midstream.errors import MidstreamError
 from midstream.log import Log
 from midstream.store import trail
@@ -78,7 +79,8 @@ async def _send(log: Log, entry: Entry, sources: Mapping[str, str]) -> None:
     match accept(body, arrival):
         case Accepted() as accepted:
             # The log drops what comes again under the same id within two minutes, from a second front too.
-            await log.append(f"events.{source}", accepted.raw, message_id=accepted.message_id)
+            counted = {HEADER: written([accepted.kind])}
+            await log.append(f"events.{source}", accepted.raw, message_id=accepted.message_id, headers=counted)
             telemetry.events_received.labels(source, accepted.type).inc()
         case rejection:
             logger().error("an entry of the audit trail is no event", entry=entry.id, why=rejection.detail)

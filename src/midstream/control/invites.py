@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case
 from midstream.control.grants import Granted, Held
-from midstream.control.members import drop_invite, join, leave_groups
+from midstream.control.members import drop_invite, leave_groups
 from midstream.control.sources import hash_of
-from midstream.domain.access import Caller, Permission, Role
+from midstream.domain.access import Permission, Role
 from midstream.domain.audit import Action, Resource
 from midstream.domain.email import normalised
 from midstream.errors import Invalid, RequestError
@@ -106,35 +105,6 @@ async def remove(act: Act, emails: Sequence[str]) -> None:
             raise RequestError(404, "not-found", f"there is no invite for {email}", f"emails[{place}]")
         await leave_groups(act, email)
         act.note(Action.INVITE_DELETED, resource(row))
-
-
-async def invited(session: AsyncSession, secret: str, at: datetime) -> InviteRow:
-    """Return the invite whose link has this secret; 404 when there is none, 410 when it is too late."""
-    row = await session.scalar(select(InviteRow).where(InviteRow.hash == hash_of(secret)))
-    if row is None:
-        raise RequestError(404, "not-found", "this invite does not exist any more: ask for a new one")
-    if row.expires_at <= at:
-        raise RequestError(410, "gone", "this invite has expired: ask for a new one")
-    return row
-
-
-async def accept(act: Act, secret: str, *, name: str | None = None) -> UserRow:
-    """Make whoever has the secret a member, and the act theirs. It needs no permission: the secret is the permission.
-
-    It proves nothing about who they are beyond that: a person known already (from another workspace) has to sign in as
-    they always do, and must not be given a new password by it.
-    """
-    invite = await invited(act.session, secret, act.at)
-    act.caller = Caller("", invite.workspace_id, ())
-    row = await join(act, invite.email, name, await grants.held_by(act, invite.id), "by invite")
-    act.caller = Caller(
-        row.id,
-        invite.workspace_id,
-        await grants.effective_grants(act.session, invite.workspace_id, row),
-        email=row.email,
-        user_id=row.id,
-    )
-    return row
 
 
 async def _views(act: Act, rows: Sequence[InviteRow]) -> list[InviteView]:

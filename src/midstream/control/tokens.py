@@ -15,10 +15,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
-from midstream.control.grants import effective_grants, give, grants_of
+from midstream.control.grants import Granted, checked, effective_grants, grants_of, let_hold, said, shown
 from midstream.control.sources import hash_of
 from midstream.control.transaction import check_name
-from midstream.domain.access import Caller, Grant, Permission
+from midstream.domain.access import Caller, Permission, Role
 from midstream.domain.audit import Action, Resource
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
@@ -36,7 +36,7 @@ class TokenView(msgspec.Struct, frozen=True):
     creator_id: str
     creator: str  # e-mail address
     last4: str
-    grants: tuple[Grant, ...]
+    permissions: tuple[Granted, ...]
     created_at: datetime
     expires_at: datetime | None
     secret: str | None = None
@@ -46,11 +46,14 @@ async def make(
     act: Act,
     *,
     name: str,
-    grants: Sequence[Grant],
+    permissions: Sequence[Granted] = (),
     creator_id: str | None = None,
     expires_in: timedelta | None = None,
 ) -> TokenView:
-    """Make a token that acts as a member: the caller, unless the operator names another."""
+    """Make a token that acts as a member: the caller, unless the operator names another.
+
+    Without permissions it may all that its creator may; in any case no more than they.
+    """
     check_name(name)
     creator, _ = await act.find(UserRow, creator_id or act.caller.user_id)
     if expires_in is not None and not timedelta() < expires_in <= _LONGEST:
@@ -67,8 +70,9 @@ async def make(
         expires_at=None if expires_in is None else act.at + expires_in,
     )
     act.session.add(row)
-    await give(act, row.id, grants)
-    act.note(Action.TOKEN_CREATED, resource(row), *(grant.role.value for grant in grants))
+    held = await checked(act, permissions) if permissions else {Role.WORKSPACE_OWNER: None}
+    await let_hold(act, row.id, held)
+    act.note(Action.TOKEN_CREATED, resource(row), *said(held))
     await act.session.flush()
     return msgspec.structs.replace(await _view(act, row), secret=secret)
 
@@ -94,7 +98,7 @@ async def _view(act: Act, row: TokenRow) -> TokenView:
         creator_id=row.creator_id,
         creator=creator.email,
         last4=row.last4,
-        grants=await grants_of(act.session, act.workspace_id, row.id),
+        permissions=(await shown(act, [row.id]))[row.id],
         created_at=row.created_at,
         expires_at=row.expires_at,
     )

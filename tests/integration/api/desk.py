@@ -16,8 +16,9 @@ from midstream.api.rates import Rates
 from midstream.authoring.preview import Workbench
 from midstream.control.act import Call
 from midstream.control.enrolment import enrol
+from midstream.control.grants import Granted, Target
 from midstream.control.tokens import create_token
-from midstream.domain.access import Grant, Role
+from midstream.domain.access import ROLES, Grant, Role, Scope
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.secrets import Vault
 from midstream.store.session import Sessions
@@ -42,7 +43,8 @@ class Desk:
     async def token(self, *grants: Grant, creator: Sequence[Grant] = (OWNER,), email: str = "") -> str:
         """Make a token with these grants, for a member with the creator's."""
         member = await enrol(self.call, email=email or f"u{id(grants)}@example.com", grant=creator[0])
-        made = await create_token(self.call, name="t", grants=grants or (OWNER,), creator_id=member)
+        permissions = [granted(self.call.caller.workspace_id, each) for each in grants]
+        made = await create_token(self.call, name="t", permissions=permissions, creator_id=member)
         return made.secret or ""
 
     def acting_as(self, token: str) -> Desk:
@@ -74,6 +76,14 @@ class Desk:
         body = {"functionId": function, "integrationId": destination, "name": "Mask", "settings": {}} | more
         answer = await self.ask("POST", "/insert-function-instances", body)
         return str(answer["insertFunctionInstance"]["id"])
+
+
+def granted(workspace_id: str, grant: Grant) -> Granted:
+    """Say a grant as it is asked for."""
+    if grant.resources is None:
+        return Granted(grant.role.value, (Target(workspace_id, Scope.WORKSPACE),))
+    scope = ROLES[grant.role].scope
+    return Granted(grant.role.value, tuple(Target(each, scope) for each in sorted(grant.resources)))
 
 
 def _client(office: Office, token: str) -> httpx.AsyncClient:

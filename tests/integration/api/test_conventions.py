@@ -30,9 +30,7 @@ async def test_a_token_that_is_missing_wrong_or_taken_away_is_a_401_that_says_so
 
 async def test_an_expired_token_is_refused_with_its_time(desk: Desk) -> None:
     *_, last = await tokens(desk.call)
-    made = await create_token(
-        desk.call, name="short", grants=[OWNER], creator_id=last.creator_id, expires_in=timedelta(days=1)
-    )
+    made = await create_token(desk.call, name="short", creator_id=last.creator_id, expires_in=timedelta(days=1))
     assert (await authenticate(desk.office.sessions, made.secret or "", datetime.now(UTC))).email == last.creator
     with pytest.raises(RequestError, match="the token expired at 20") as caught:
         await authenticate(desk.office.sessions, made.secret or "", datetime.now(UTC) + timedelta(days=2))
@@ -45,6 +43,20 @@ async def test_a_token_has_no_more_rights_than_its_creator(desk: Desk) -> None:
     assert (await weak.ask("GET", f"/sources/{source}"))["source"]["id"] == source
     fault = await weak.ask("DELETE", f"/sources/{source}", status=403)
     assert fault["message"] == f"this needs the permission source:edit on {source}"
+
+
+async def test_a_token_for_listed_resources_names_them_and_an_empty_list_is_not_all(desk: Desk) -> None:
+    source = await desk.source()
+    listed = [{"roleId": "source_admin", "resources": [{"id": source, "type": "SOURCE"}]}]
+    made = (await desk.ask("POST", "/tokens", {"name": "t", "permissions": listed}))["token"]
+    assert made["permissions"][0]["resources"] == [{"id": source, "type": "SOURCE"}]
+    assert (await desk.acting_as(made["token"]).ask("GET", "/sources"))["sources"][0]["id"] == source
+    for wrong in ([], [{"id": "src_none", "type": "SOURCE"}], [{"id": source, "type": "FUNCTION"}]):
+        body = {"name": "t", "permissions": [{"roleId": "source_admin", "resources": wrong}]}
+        fault = await desk.ask("POST", "/tokens", body, 422)
+        assert fault["field"].startswith("permissions[0].resources")
+    shown = (await desk.ask("GET", "/tokens"))["tokens"]
+    assert all(it["token"] is None for it in shown)
 
 
 async def test_a_stale_tag_is_refused(desk: Desk) -> None:
