@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -87,6 +88,8 @@ class Supervisor:
 
     async def start(self) -> None:
         """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
+        # Workers and control hold secrets in the clear; none of us leaves its memory on disk when it crashes.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             if self._role in ("all", "worker") and self.config.function_isolation_require:
                 # Workers refuse by themselves; here it ends with a sentence before anything is started.
