@@ -5,13 +5,14 @@ Enters: an `Office`. Leaves: a FastAPI application, served at the root of the on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from midstream.api import (
@@ -72,19 +73,29 @@ def decided() -> Mapping[tuple[str, str], UseCase[..., Any]]:
 
 def document() -> dict[str, Any]:
     """Return the API's OpenAPI document."""
-    return _described().openapi()
+    return _api().openapi()
 
 
-def application(office: Office, *, beside: list[BaseRoute] | None = None) -> ASGIApp:
+def application(office: Office, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
     """Build the application. `beside` are routes of others, such as the pages'."""
-    app = _described()
-    app.state.office = office
-    app.router.routes.extend(beside or ())
-    return _Told(_Limited(app))
+    app: ASGIApp = Router([*beside, Mount("/", _api())], redirect_slashes=False) if beside else _api()
+    return _Served(_Limited(app), office)
 
 
-def _described() -> FastAPI:
-    app = FastAPI(
+class _Api(FastAPI):
+    """FastAPI, whose document says more, and is made when it is first asked for."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if not self.openapi_schema:
+            self.openapi_schema = _secured(super().openapi())
+        return self.openapi_schema
+
+
+@cache
+def _api() -> FastAPI:
+    """Build the routes, once: which office they serve is told with each request."""
+    app = _Api(
         title="midstream",
         version=version("midstream"),
         description=_ABOUT,
@@ -97,7 +108,6 @@ def _described() -> FastAPI:
     problems.install(app)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.openapi_schema = _secured(app.openapi())
     return app
 
 
@@ -116,13 +126,16 @@ def _secured(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-class _Told:
-    """Adds to each answer how the caller stands with their rate."""
+class _Served:
+    """Gives each request the office, and each answer the headers that say how the caller stands with their rate."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, office: Office) -> None:
         self._app = app
+        self._office = office
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["office"] = self._office
+
         async def told(message: Message) -> None:
             rate: Mapping[str, str] = scope.get("state", {}).get("rate", {})
             if message["type"] == "http.response.start" and rate:

@@ -56,7 +56,7 @@ class AuditEvents(Shape):
     pagination: Pagination
 
 
-@routes.get("/audit-events", audit.entries, query=[*_FILTERS, *PARAMETERS])
+@routes.get("/audit-events", audit.entries, query=[*_FILTERS, *PARAMETERS], also=_CSV)
 async def listAuditEvents(call: TheCall, query: TheQuery, request: Request) -> AuditEvents | StreamingResponse:
     """List what was changed and refused, the newest first."""
     wanted = _wanted(query)

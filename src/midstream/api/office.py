@@ -43,7 +43,7 @@ async def call_of(request: Request) -> Call:
     known: Call | None = getattr(request.state, "call", None)  # a repeatable request asks twice
     if known is not None:
         return known
-    office: Office = request.app.state.office
+    office: Office = request.state.office
     if office.caller is not None:
         return Call(office.sessions, office.vault, office.caller, COMMAND_LINE, request.headers.get("if-match"))
     header = request.headers.get("authorization", "")
@@ -59,7 +59,7 @@ async def call_of(request: Request) -> Call:
 
 async def office_of(request: Request) -> Office:
     """Return what the API works with."""
-    office: Office = request.app.state.office
+    office: Office = request.state.office
     return office
 
 

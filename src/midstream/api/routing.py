@@ -71,10 +71,10 @@ class Routes:
         self.decided: dict[tuple[str, str], UseCase[..., Any]] = {}
 
     def get(
-        self, path: str, by: UseCase[..., Any], *, query: Sequence[dict[str, Any]] = ()
+        self, path: str, by: UseCase[..., Any], *, query: Sequence[dict[str, Any]] = (), also: str = ""
     ) -> Callable[[Handler], Handler]:
-        """Declare what is read. `query` documents its query parameters."""
-        return self._route("GET", path, by, 200, query)
+        """Declare what is read. `query` documents its query parameters, `also` another media type it may come in."""
+        return self._route("GET", path, by, 200, query, also)
 
     def post(
         self, path: str, by: UseCase[..., Any], *, status: int = 200, query: Sequence[dict[str, Any]] = ()
@@ -97,7 +97,13 @@ class Routes:
         return self._route("DELETE", path, by, 200, query)
 
     def _route(
-        self, method: str, path: str, by: UseCase[..., Any], status: int, query: Sequence[dict[str, Any]]
+        self,
+        method: str,
+        path: str,
+        by: UseCase[..., Any],
+        status: int,
+        query: Sequence[dict[str, Any]],
+        also: str = "",
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             self.decided[method, path] = by
@@ -109,7 +115,7 @@ class Routes:
                 status_code=status,
                 response_model=Data.__class_getitem__(answer),
                 response_model_exclude_unset=False,
-                responses=PROBLEMS,
+                responses=PROBLEMS | ({status: {"content": {also: {"schema": {"type": "string"}}}}} if also else {}),
                 operation_id=handler.__name__,
                 openapi_extra={
                     **({"parameters": list(query)} if query else {}),

@@ -23,7 +23,7 @@ class CreateToken(Body):
 
     name: str
     permissions: Annotated[tuple[PermissionInput, ...], Field(max_length=100)] = ()
-    expiresInDays: float | None = Field(default=None, gt=0)
+    expiresInDays: float | None = Field(default=None, gt=0, le=3650)
 
 
 class Token(Shape):

@@ -38,9 +38,9 @@ class Echo(Shape):
     headers: dict[str, str]
 
 
-@routes.get("/", sources.get_workspace)
+@routes.get("/", sources.get_workspace, also="text/html")
 async def getWorkspace(call: TheCall) -> OneWorkspace:
-    """Show the workspace the token is for."""
+    """Show the workspace the token is for. Who asks for HTML and has no token gets a page."""
     row = await sources.get_workspace(call)
     return OneWorkspace(workspace=Workspace(id=row.id, slug=row.slug, name=row.name))
 
