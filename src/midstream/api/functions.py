@@ -37,6 +37,13 @@ _RESOURCE_TYPE = {
     "schema": {"type": "string", "enum": list(_TYPES)},
 }
 
+_SINCE = {
+    "name": "since",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "The version it is compared with.",
+}
+
 
 class SettingIn(Body):
     """A setting as it is declared. Without a name it gets one made of its label."""
@@ -205,6 +212,12 @@ class OneVersion(Shape):
     version: Version
 
 
+class VersionDiff(Shape):
+    """What differs, as a unified diff of code and settings; empty when nothing does."""
+
+    diff: str
+
+
 class VersionList(Shape):
     """Versions, the newest first."""
 
@@ -336,6 +349,13 @@ async def restoreFunctionVersion(call: TheCall, functionId: str, body: RestoreVe
 async def getFunctionVersion(call: TheCall, functionId: str, versionId: str) -> OneVersion:
     """Show a version; `latest` is one too."""
     return OneVersion(version=_version(await functions.get_version(call, functionId, versionId)))
+
+
+@routes.get("/functions/{functionId}/versions/{versionId}/diff", functions.compare_versions, query=[_SINCE])
+async def getFunctionVersionDiff(call: TheCall, functionId: str, versionId: str, query: TheQuery) -> VersionDiff:
+    """Show what a version changed since the one before it, or since another one, as a unified diff."""
+    told = await functions.compare_versions(call, functionId, versionId, since=queries.text(query, "since"))
+    return VersionDiff(diff=told)
 
 
 @routes.post("/functions/preview", functions.try_code)

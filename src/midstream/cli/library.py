@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from midstream.cli.naming import Object, function_id, functions_of
+from midstream.cli.naming import Object, function_id, functions_of, version_id
 from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.server import Server, Url, asked
 
@@ -68,6 +68,34 @@ def versions(function: Function, url: Url = None, as_json: AsJson = False, data_
     ]
     for line in in_columns(rows):
         typer.echo(line)
+
+
+def diff(
+    function: Function,
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Which, by its number.")] = "latest",
+    since: Annotated[
+        str | None, typer.Option(help="The version it is compared with; the one before, unless said.")
+    ] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what a version changed, as a unified diff of its code and its settings.
+
+    Example: midstream functions diff mask 3 --since 1
+    """
+
+    async def work(server: Server) -> Any:
+        found = await function_id(server, function)
+        wanted = "latest" if version == "latest" else await version_id(server, found, version)
+        query = {"since": await version_id(server, found, since)} if since else {}
+        return await server.ask("GET", f"/functions/{found}/versions/{wanted}/diff", query=query)
+
+    answer = asked(work, url=url, data_dir=data_dir)
+    if as_json:
+        put(answer)
+    else:
+        typer.echo("\n".join(shown(line.expandtabs()) for line in answer["diff"].splitlines()))
 
 
 def delete(function: Function, url: Url = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:

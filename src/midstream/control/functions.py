@@ -19,6 +19,7 @@ from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming, Limits
 from midstream.domain.hosts import Hosts
 from midstream.domain.settings import Definition, check_schema, definitions
 from midstream.domain.slugs import slug_of, unlike
+from midstream.domain.versions import diff
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, VersionRow
@@ -303,6 +304,21 @@ async def show_version(act: Act, row: FunctionRow, version_id: str) -> VersionVi
     return _version_view(found, await _deployed(act.session, row.id))
 
 
+async def compare(act: Act, row: FunctionRow, version_id: str, *, since: str | None = None) -> str:
+    """Return what a version changed since another one, the one before it unless said, as a unified diff."""
+    after = await show_version(act, row, version_id)
+    if since is not None:
+        before = await show_version(act, row, since)
+        return diff(_sides(before), _sides(after))
+    query = select(VersionRow).where(VersionRow.function_id == row.id, VersionRow.number < after.number)
+    earlier = await act.session.scalar(query.order_by(VersionRow.number.desc()).limit(1))
+    return diff(_sides(_version_view(earlier, {})) if earlier else ("nothing", "", ()), _sides(after))
+
+
+def _sides(view: VersionView) -> tuple[str, str, Sequence[Definition]]:
+    return f"version {view.number}", view.code, view.schema
+
+
 async def _deployed(session: AsyncSession, function_id: str) -> Mapping[str, datetime | None]:
     """Return the versions that run, and since when at the earliest."""
     rows = await session.execute(
@@ -443,6 +459,7 @@ get_function = use_case_on(FunctionRow, show, Permission.FUNCTION_READ)
 update_function = use_case_on(FunctionRow, change, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
 delete_function = use_case_on(FunctionRow, remove, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
 versions = use_case_on(FunctionRow, list_versions, Permission.FUNCTION_READ)
+compare_versions = use_case_on(FunctionRow, compare, Permission.FUNCTION_READ)
 get_version = use_case_on(FunctionRow, show_version, Permission.FUNCTION_READ)
 try_code = use_case(try_nothing, Permission.FUNCTION_TRY)
 restore_version = use_case_on(FunctionRow, restore, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)

@@ -70,6 +70,18 @@ async def test_an_old_version_is_restored_as_the_latest(desk: Desk) -> None:
     assert latest == restored
 
 
+async def test_what_a_version_changed_is_told_as_a_diff(desk: Desk) -> None:
+    function = await desk.function("function onTrack(e) {\n  return e\n}\n")
+    await desk.ask("PATCH", f"/functions/{function}", {"code": "function onTrack(e) {\n  return null\n}\n"})
+    path = f"/functions/{function}/versions"
+    _, first = (await desk.ask("GET", path))["versions"]
+    told = (await desk.ask("GET", f"{path}/latest/diff"))["diff"]
+    assert told == (await desk.ask("GET", f"{path}/latest/diff", params={"since": first["id"]}))["diff"]
+    assert "\n-  return e\n+  return null\n" in told
+    assert (await desk.ask("GET", f"{path}/{first['id']}/diff"))["diff"].startswith("--- code of nothing\n")
+    assert (await desk.ask("GET", f"{path}/latest/diff", params={"since": "latest"}))["diff"] == ""
+
+
 async def test_a_connected_function_is_not_deleted_and_the_answer_says_where_it_is(desk: Desk) -> None:
     function = await desk.function()
     instance = await desk.instance(function, await desk.destination(await desk.source()))

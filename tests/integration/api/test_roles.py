@@ -54,6 +54,7 @@ TABLE: Mapping[tuple[str, str], Any] = {
     ("GET", "/functions/{functionId}/versions"): READS_FUNCTION,
     ("POST", "/functions/{functionId}/versions"): EDITS_FUNCTION,
     ("GET", "/functions/{functionId}/versions/{versionId}"): READS_FUNCTION,
+    ("GET", "/functions/{functionId}/versions/{versionId}/diff"): READS_FUNCTION,
     ("POST", "/functions/preview"): TRIES_CODE,
     ("POST", "/functions/check"): TRIES_CODE,
     ("GET", "/insert-function-instances"): ANYONE,
