@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -63,9 +64,22 @@ def gathered() -> CollectorRegistry:
     return registry
 
 
+class _StandardError:
+    """Standard error as it is when something is said: a command may be called in a process that lends it another one."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STDERR = cast("TextIO", _StandardError())  # all that the two loggers ask of a stream
+
+
 def configure(level: str, style: str, process: str) -> None:
     """Send logs to standard error: readable lines for people, JSON for machines. `process` marks who speaks."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=level.upper(), force=True)
+    logging.basicConfig(format="%(message)s", stream=_STDERR, level=level.upper(), force=True)
     # Third parties are heard when something is wrong; their routine is not ours.
     for noisy in ("nats", "aiohttp", "alembic", "asyncio", "uvicorn", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
@@ -83,7 +97,7 @@ def configure(level: str, style: str, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_STDERR),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

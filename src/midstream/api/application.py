@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
-from starlette.routing import BaseRoute, Mount, Router
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from midstream.api import (
@@ -78,7 +78,7 @@ def document() -> dict[str, Any]:
 
 def application(office: Office, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
     """Build the application. `beside` are routes of others, such as the pages'."""
-    app: ASGIApp = Router([*beside, Mount("/", _api())], redirect_slashes=False) if beside else _api()
+    app: ASGIApp = Router(beside, redirect_slashes=False, default=_api()) if beside else _api()
     return _Served(_Limited(app), office)
 
 

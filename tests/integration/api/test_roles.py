@@ -278,7 +278,6 @@ QUERIES = {
     "userIds[0]": "usr_1",
     "emails[0]": "a@example.com",
 }
-QUERIES = {"resourceType": "INSERT_DESTINATION", "message": "hello"}
 OVERVIEW = {"sourceId": SourceRow, "destinationConfigId": DestinationRow}
 
 
