@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from midstream.domain.topology import Destination, Snapshot
 from midstream.web.page import page
@@ -16,13 +15,22 @@ from midstream.web.page import page
 
 def routes(snapshot: Callable[[], Snapshot], api: ASGIApp | None) -> list[Route]:
     """Return the page's route. `snapshot` is asked at each request; who does not want HTML is answered by the `api`."""
+    return [Route("/", _Home(snapshot, api))]
 
-    async def home(request: Request) -> Response | ASGIApp:
-        if api is not None and _asks_the_api(request):
-            return api
-        return page("midstream", _body(snapshot(), str(request.base_url).rstrip("/")))
 
-    return [Route("/", home)]
+class _Home:
+    """What answers at `/`: as an application of its own, so that the API answers the methods there are no pages for."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], api: ASGIApp | None) -> None:
+        self._snapshot, self._api = snapshot, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if self._api is not None and (request.method not in ("GET", "HEAD") or _asks_the_api(request)):
+            await self._api(scope, receive, send)
+            return
+        answer = page("midstream", _body(self._snapshot(), str(request.base_url).rstrip("/")))
+        await answer(scope, receive, send)
 
 
 def _asks_the_api(request: Request) -> bool:
