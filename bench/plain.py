@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from midstream.domain.event import SHORT_FORMS, TYPES
+from midstream.domain.rules import SHORT_FORMS, TYPES
 
 _OK = Response(b'{"success":true}', media_type="application/json", headers={"access-control-allow-origin": "*"})
 

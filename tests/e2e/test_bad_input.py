@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from midstream.domain.event import BATCH_BYTES, EVENT_BYTES
+from midstream.domain.rules import BATCH_BYTES, EVENT_BYTES
 from midstream.log import Log, Pull, connect
 from midstream.log.server import running_endpoint
 from tests.e2e.client import AUTH, apply

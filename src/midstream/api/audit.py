@@ -14,7 +14,7 @@ from midstream.api.paging import PARAMETERS, Pagination, asked, cursor_of
 from midstream.api.routing import Routes, Shape
 from midstream.control import audit
 from midstream.domain.audit import Entry, Wanted
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 
 routes = Routes("Audit trail")
 

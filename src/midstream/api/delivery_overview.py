@@ -13,7 +13,7 @@ from midstream.api.routing import Routes, Shape
 from midstream.control import overview
 from midstream.control.act import Call, UseCase
 from midstream.control.overview import Answer, Question
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 
 routes = Routes("Delivery Overview")
 

@@ -8,7 +8,7 @@ from midstream.api.office import TheCall, TheQuery
 from midstream.api.paging import PARAMETERS, Pagination
 from midstream.api.routing import Routes, Shape
 from midstream.control.overview import Answer, events_volume
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 from midstream.store.tally import Dimension, Series
 
 routes = Routes("Events")

@@ -13,8 +13,8 @@ from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import filters
 from midstream.control.destinations import get_destination
 from midstream.control.filters import FilterView
-from midstream.domain.event import iso
 from midstream.domain.filters import FilterChange, FilterSection, Rule
+from midstream.domain.times import iso
 from midstream.errors import RequestError
 
 routes = Routes("Destination filters")

@@ -21,9 +21,9 @@ from midstream.authoring.mocked import Mocked, replies_of
 from midstream.authoring.preview import Trial, preview
 from midstream.control import functions, instances
 from midstream.control.functions import FunctionView, VersionView
-from midstream.domain.event import iso
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition, check_values, name_of
+from midstream.domain.times import iso
 from midstream.errors import RequestError
 
 routes = Routes("Functions")

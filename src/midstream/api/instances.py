@@ -13,7 +13,7 @@ from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import instances
 from midstream.control.instances import InstanceView
 from midstream.control.settings import MASKED
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 from midstream.domain.topology import OnError
 
 routes = Routes("Insert function instances")

@@ -13,7 +13,7 @@ from midstream.api.permissions import Permission, PermissionInput, asked, shaped
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import tokens
 from midstream.control.tokens import TokenView
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 
 routes = Routes("Tokens")
 

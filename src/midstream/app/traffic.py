@@ -14,8 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from midstream.domain.event import iso
 from midstream.domain.http import Answer, Outbound
+from midstream.domain.times import iso
 from midstream.egress import Egress
 
 Event = dict[str, Any]

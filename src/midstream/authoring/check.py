@@ -18,9 +18,9 @@ from midstream.authoring.preview import Workbench
 from midstream.authoring.settings_used import unknown_settings
 from midstream.authoring.types import Depth, type_faults
 from midstream.authoring.words import blanked, place_of
-from midstream.domain.event import TYPES
 from midstream.domain.function import ErrorInfo
 from midstream.domain.http import Exchange, NoAnswer, Outbound
+from midstream.domain.rules import TYPES
 from midstream.domain.settings import Definition
 from midstream.runtime.stubs import stubs_named
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from midstream.domain.event import Arrival, Rejection, tried
+from midstream.domain.arrival import Arrival
+from midstream.domain.event import tried
 from midstream.domain.function import Forming, FunctionSpec, Limits, Sealed
 from midstream.domain.preview import result_of
+from midstream.domain.rules import Rejection
 from midstream.domain.settings import Definition, sensitive, strings
 from midstream.runtime import Fetcher, Pool
 

@@ -16,7 +16,7 @@ from midstream.cli.trying import FAULTS_FOUND
 from midstream.config import Config
 from midstream.control.audit import entries, export, ids_of
 from midstream.domain.audit import Entry, Wanted
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 from midstream.store import trail
 
 app = typer.Typer(help="What was changed, and by whom.", no_args_is_help=True)

@@ -19,8 +19,9 @@ from midstream.cli.reading import events_of
 from midstream.config import Config
 from midstream.control.destinations import slugs
 from midstream.domain.attempt import Attempt, read
-from midstream.domain.event import BATCH_BYTES, iso
 from midstream.domain.http import Answer, NoAnswer, Outbound
+from midstream.domain.rules import BATCH_BYTES
+from midstream.domain.times import iso
 from midstream.egress import Egress
 from midstream.errors import Invalid, RequestError, Unavailable
 from midstream.log import ConsumerGone, Log, Pull

@@ -18,7 +18,7 @@ from midstream.control.enrolment import enrol
 from midstream.control.grants import Granted, Target
 from midstream.control.tokens import TokenView
 from midstream.domain.access import ROLES, Grant, Role, Scope
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 
 app = typer.Typer(help="API tokens.", no_args_is_help=True)
 

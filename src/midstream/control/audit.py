@@ -14,7 +14,7 @@ from midstream.control.act import Act, Call, use_case
 from midstream.control.locate import KINDS
 from midstream.domain.access import Permission
 from midstream.domain.audit import Entry, Wanted
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 from midstream.store import trail
 
 _EXPORTED = 1000  # entries read at once

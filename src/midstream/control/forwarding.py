@@ -15,8 +15,9 @@ import msgspec
 from sqlalchemy import select
 
 from midstream import telemetry
+from midstream.domain.arrival import Arrival
 from midstream.domain.audit import Entry, event_of
-from midstream.domain.event import Accepted, Arrival, accept
+from midstream.domain.event import Accepted, accept
 from midstream.domain.received import HEADER, written
 from midstream.errors import MidstreamError
 from midstream.log import Log

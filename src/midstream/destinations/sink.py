@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from midstream.destinations.kind import Kind, Ports, Sent, checked
-from midstream.domain.event import TYPES
 from midstream.domain.outcome import Delivered
+from midstream.domain.rules import TYPES
 from midstream.domain.topology import Destination
 
 KEPT = 1000

@@ -21,11 +21,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from midstream.destinations.kind import Kind, Ports, Sent, checked
 from midstream.destinations.signature import Signer
-from midstream.domain.event import TYPES
 from midstream.domain.function import Request
 from midstream.domain.http import Answer, Exchange, NoAnswer, Outbound
 from midstream.domain.outcome import Delivered, Discarded, Outcome, Retrying, Stage
 from midstream.domain.redact import MASK, Redactor
+from midstream.domain.rules import TYPES
 from midstream.domain.topology import Destination
 from midstream.egress import USER_AGENT
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 
 
 class Action(StrEnum):

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from midstream.domain.event import iso
 from midstream.domain.function import Ending, Invocation, LogLine, Request, outcome_of
 from midstream.domain.outcome import Filtered, Retrying
+from midstream.domain.times import iso
 from midstream.domain.wellformed import mended
 
 

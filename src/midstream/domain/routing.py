@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from midstream.domain.event import Head
+from midstream.domain.head import Head
 from midstream.domain.outcome import Filtered
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -18,7 +18,7 @@ from typing import Any
 import nats.errors
 from nats.aio.client import Client
 
-from midstream.domain.event import iso
+from midstream.domain.times import iso
 from midstream.errors import LogUnavailable, MidstreamError
 from midstream.telemetry import logger
 

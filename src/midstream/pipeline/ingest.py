@@ -22,10 +22,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from midstream import telemetry
-from midstream.domain import event, wellformed
+from midstream.domain import rules, wellformed
+from midstream.domain.arrival import Arrival
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
-from midstream.domain.event import Accepted, Arrival, Fields, Rejection, accept
+from midstream.domain.event import Accepted, accept
+from midstream.domain.head import refused_kind
 from midstream.domain.outcome import Stage
+from midstream.domain.pieces import Fields
+from midstream.domain.rules import Rejection
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable, RequestError
 from midstream.log import Appender
@@ -93,7 +97,7 @@ class Ingest:
         return app
 
     def _handlers(self) -> dict[str, tuple[_Handle, str | None]]:
-        singles = {name: name for name in event.TYPES} | event.SHORT_FORMS
+        singles = {name: name for name in rules.TYPES} | rules.SHORT_FORMS
         handlers: dict[str, tuple[_Handle, str | None]] = {
             f"/v1/{path}": (self._single, type_) for path, type_ in singles.items()
         }
@@ -102,7 +106,7 @@ class Ingest:
         return handlers
 
     async def _single(self, asked: Asked, type_: str | None) -> Response:
-        body = await asked.body(event.EVENT_BYTES, "the event")
+        body = await asked.body(rules.EVENT_BYTES, "the event")
         keyed, body = _decoded(_keyed, body)
         source = self._source_of(asked, keyed.writeKey)
         match _unfit(body) or accept(body, _arrival(asked, source, body, type_)):
@@ -114,13 +118,13 @@ class Ingest:
                 return _OK
 
     async def _many(self, asked: Asked, type_: str | None) -> Response:
-        body = await asked.body(event.BATCH_BYTES, "the batch")
+        body = await asked.body(rules.BATCH_BYTES, "the batch")
         batch, body = _decoded(_batch, body)
         source = self._source_of(asked, batch.writeKey)
         if not batch.batch:
             raise RequestError(400, "empty_batch", "batch holds no events", "batch")
-        if len(batch.batch) > event.BATCH_EVENTS:
-            detail = f"batch holds {len(batch.batch):,} events; the limit is {event.BATCH_EVENTS:,}"
+        if len(batch.batch) > rules.BATCH_EVENTS:
+            detail = f"batch holds {len(batch.batch):,} events; the limit is {rules.BATCH_EVENTS:,}"
             raise RequestError(400, "bad_request", detail, "batch")
         arrival = _arrival(asked, source, body, None, batch)
         good: list[Accepted] = []
@@ -176,7 +180,7 @@ class Ingest:
         attempts, samples = [], {}
         for item, rejection in bad:
             telemetry.events_rejected.labels(rejection.reason).inc()
-            of, name, version = event.refused_kind(item, type_)
+            of, name, version = refused_kind(item, type_)
             ending = ("rejected", Stage.INGEST, rejection.reason, 1, 0.0)
             attempts.append(Attempt("", source.id, now, "", of, name, *ending, app_version=version))
             body = {"event": item[:_SAMPLE_BYTES].decode("utf-8", "replace"), "error": {"message": rejection.detail}}
@@ -256,8 +260,8 @@ def _parsed(decoder: msgspec.json.Decoder[T], body: bytes) -> tuple[T, bytes]:
 
 def _unfit(item: bytes) -> Rejection | None:
     size = len(item)
-    if size > event.EVENT_BYTES:
-        return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {event.EVENT_BYTES:,}")
+    if size > rules.EVENT_BYTES:
+        return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {rules.EVENT_BYTES:,}")
     if wellformed.levels(item) > wellformed.LEVELS:
         return Rejection("bad_request", f"the event is nested more than {wellformed.LEVELS} levels deep")
     return None
@@ -266,7 +270,7 @@ def _unfit(item: bytes) -> Rejection | None:
 def _check_growth(accepted: Sequence[Accepted]) -> None:
     """Refuse a batch whose own context, merged into each event, makes it many times what was sent."""
     size = sum(len(each.raw) for each in accepted)
-    limit = 16 * event.BATCH_BYTES
+    limit = 16 * rules.BATCH_BYTES
     if size > limit:
         detail = f"with its context merged into each event, the batch is {size:,} bytes; the limit is {limit:,}"
         raise RequestError(400, "bad_request", detail, "context")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from midstream.domain.event import Head, head
 from midstream.domain.function import Invocation, Request
+from midstream.domain.head import Head, head
 from midstream.domain.outcome import Outcome
 
 

@@ -19,10 +19,10 @@ import msgspec
 
 from midstream import telemetry
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
-from midstream.domain.event import iso
 from midstream.domain.function import ErrorInfo, Invocation, LogLine, Request
 from midstream.domain.outcome import Delivered, Discarded, Filtered, Outcome, Quarantined, Retrying, Stage
 from midstream.domain.redact import Redactor
+from midstream.domain.times import iso
 from midstream.domain.topology import Destination
 from midstream.log import Appender, Log
 from midstream.pipeline import retries

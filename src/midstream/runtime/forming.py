@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from midstream.domain.event import head
 from midstream.domain.function import Forming, Invocation
+from midstream.domain.head import head
 
 ON_BATCH = "onBatch"
 # What Segment lets go into and out of one call (segment.md §1.14).

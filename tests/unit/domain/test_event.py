@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from midstream.domain import event as events
-from midstream.domain.event import TYPES, Accepted, Arrival, Rejection, accept, head, tried
+from midstream.domain.arrival import Arrival
+from midstream.domain.event import Accepted, accept, tried
+from midstream.domain.head import head
+from midstream.domain.rules import TYPES, Rejection
 
 NOW = datetime(2026, 1, 1, 0, 0, 6, tzinfo=UTC)
 MINIMAL: dict[str, dict[str, Any]] = {

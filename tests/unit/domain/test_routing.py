@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from midstream.domain.event import head
+from midstream.domain.head import head
 from midstream.domain.routing import refusal
 
 
