@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.grants import Granted, checked, effective_grants, grants_of, let_hold, said, shown
-from midstream.control.sources import hash_of
 from midstream.control.transaction import check_name
 from midstream.domain.access import Caller, Permission, Role
 from midstream.domain.audit import Action, Resource
+from midstream.domain.bearer import hash_of
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.people import GrantRow, MemberRow, TokenRow, UserRow

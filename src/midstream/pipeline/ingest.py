@@ -6,7 +6,6 @@ after the log said that they are on disk.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from midstream import telemetry
 from midstream.domain import event, wellformed
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
+from midstream.domain.bearer import hash_of
 from midstream.domain.event import Accepted, Arrival, Fields, Rejection, accept
 from midstream.domain.outcome import Stage
 from midstream.domain.topology import Snapshot, Source
@@ -277,7 +277,7 @@ def _hash(key: str | None) -> str:
         raise RequestError(
             401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey"
         )
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hash_of(key)
 
 
 def _arrival(asked: Asked, source: Source, body: bytes, type_: str | None, batch: _Batch | None = None) -> Arrival:
