@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.grants import Granted, Held
+from midstream.control.signed_in import end_all
 from midstream.control.tokens import revoke
 from midstream.control.transaction import check_name
 from midstream.domain.access import Permission, Role
@@ -18,7 +19,7 @@ from midstream.domain.audit import Action, Resource
 from midstream.domain.email import normalised
 from midstream.errors import RequestError
 from midstream.store.ids import new_id
-from midstream.store.people import GroupMemberRow, GroupRow, InviteRow, MemberRow, SignInRow, TokenRow, UserRow
+from midstream.store.people import GroupMemberRow, GroupRow, InviteRow, MemberRow, TokenRow, UserRow
 
 
 class MemberView(msgspec.Struct, frozen=True):
@@ -126,7 +127,7 @@ async def remove(act: Act, user_ids: Sequence[str]) -> None:
 
 async def _leave(act: Act, row: UserRow) -> None:
     await _end_tokens(act, row)
-    await act.session.execute(delete(SignInRow).where(SignInRow.user_id == row.id))
+    await end_all(act.session, row.id)
     await leave_groups(act, row.email)
     await grants.take(act, [row.id])
     where = (MemberRow.workspace_id == act.workspace_id, MemberRow.user_id == row.id)
