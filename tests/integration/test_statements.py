@@ -20,6 +20,7 @@ from midstream.control import (
     members,
     sources,
     tokens,
+    versions,
 )
 from midstream.control.act import Call
 from midstream.control.invites import Invitation
@@ -42,7 +43,7 @@ READS: dict[str, Callable[[Call, Ids], Awaitable[Any]]] = {
     "a source's destinations": lambda call, ids: destinations.connected_destinations(call, ids["source"]),
     "filters": lambda call, ids: filters.filters(call, ids["destination"]),
     "functions": lambda call, _: functions.functions(call),
-    "versions": lambda call, ids: functions.versions(call, ids["function"]),
+    "versions": lambda call, ids: versions.versions(call, ids["function"]),
     "instances": lambda call, _: instances.instances(call),
     "deploying": lambda call, ids: instances.deploy_function(call, ids["function"]),
     "labels": lambda call, _: labels.labels(call),

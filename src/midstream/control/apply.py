@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sqlalchemy import select
 
-from midstream.control import functions, sources
+from midstream.control import functions, sources, versions
 from midstream.control import settings as values
 from midstream.control.act import Act
 from midstream.control.changes import Application, Change, at
@@ -147,9 +147,9 @@ async def _functions(it: Application) -> dict[str, Runnable]:
     existing = await it.by_slug(FunctionRow)
     found: dict[str, Runnable] = {}
     for slug, row in existing.items():
-        latest = await functions.latest_version(it.act.session, row.id)
+        latest = await versions.latest_version(it.act.session, row.id)
         if latest is not None:
-            found[slug] = Runnable(row, functions.Version(latest.id, latest.number), in_folder=False)
+            found[slug] = Runnable(row, versions.Version(latest.id, latest.number), in_folder=False)
     for slug in it.folder.functions:
         with at(it.folder.where(f"function.{slug}")):
             found[slug] = await _function(it, slug, existing.get(slug))
@@ -183,7 +183,7 @@ async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runn
             hosts=section.hosts,
             forming=forming,
         )
-        latest = await functions.latest_version(it.act.session, row.id)
+        latest = await versions.latest_version(it.act.session, row.id)
     schema = section.definitions()
     version, saved = await _version(it, row, latest, it.folder.code[slug], schema)
     it.tell("function", slug, changed + saved, created=created)
@@ -192,7 +192,7 @@ async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runn
 
 async def _version(
     it: Application, function: FunctionRow, latest: VersionRow | None, code: str, schema: tuple[Definition, ...]
-) -> tuple[functions.Version, tuple[str, ...]]:
+) -> tuple[versions.Version, tuple[str, ...]]:
     """Save a version when code or schema differ from the latest one; say what differed."""
     differs = []
     if latest is None or latest.code != code:
@@ -200,8 +200,8 @@ async def _version(
     if latest is not None and definitions(latest.settings_schema) != schema:
         differs.append("settings schema")
     if latest is not None and not differs:
-        return functions.Version(latest.id, latest.number), ()
-    version = await functions.add_version(
+        return versions.Version(latest.id, latest.number), ()
+    version = await versions.add_version(
         it.act, function, code=code, schema=schema, author=it.author, message="applied from a folder"
     )
     return version, tuple(f"{what} (version {version.number})" for what in differs)

@@ -11,9 +11,8 @@ from sqlalchemy import func, select
 
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_between, use_case_on
-from midstream.control.functions import latest_version
-from midstream.control.functions import resource as function_resource
 from midstream.control.transaction import assign, check_name
+from midstream.control.versions import function_resource, latest_version
 from midstream.domain.access import Permission, Subject
 from midstream.domain.audit import Action, Resource
 from midstream.domain.settings import check_values, definitions, sensitive
