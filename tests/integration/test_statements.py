@@ -43,7 +43,7 @@ READS: dict[str, Callable[[Call, Ids], Awaitable[Any]]] = {
     "a source's destinations": lambda call, ids: destinations.connected_destinations(call, ids["source"]),
     "filters": lambda call, ids: filters.filters(call, ids["destination"]),
     "functions": lambda call, _: functions.functions(call),
-    "versions": lambda call, ids: versions.versions(call, ids["function"]),
+    "versions": lambda call, ids: versions.versions(call, ids["function"], count=200),
     "instances": lambda call, _: instances.instances(call),
     "deploying": lambda call, ids: instances.deploy_function(call, ids["function"]),
     "labels": lambda call, _: labels.labels(call),

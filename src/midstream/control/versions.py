@@ -43,6 +43,13 @@ class VersionView(msgspec.Struct, frozen=True):
     deployed_at: datetime | None
 
 
+class VersionPage(msgspec.Struct, frozen=True):
+    """Some of a function's versions, and how many there are."""
+
+    versions: list[VersionView]
+    total: int
+
+
 def function_resource(row: FunctionRow) -> Resource:
     """Name a function for the audit trail, where its versions stand under it."""
     return Resource("function", row.id, row.name)
@@ -96,11 +103,17 @@ async def restore(act: Act, row: FunctionRow, *, version_id: str) -> VersionView
     return await show_version(act, row, saved.id)
 
 
-async def list_versions(act: Act, row: FunctionRow) -> list[VersionView]:
-    """List a function's versions, the newest first."""
-    query = select(VersionRow).where(VersionRow.function_id == row.id).order_by(VersionRow.number.desc())
+async def list_versions(act: Act, row: FunctionRow, *, start: int = 0, count: int) -> VersionPage:
+    """List a function's versions, the newest first: `count` at most, without the first `start`.
+
+    It is cut here: nobody ever deletes a version, and each has its code with it.
+    """
+    of_it = VersionRow.function_id == row.id
+    query = select(VersionRow).where(of_it).order_by(VersionRow.number.desc()).offset(start).limit(count)
     deployed = await _deployed(act.session, row.id)
-    return [_version_view(each, deployed) for each in await act.session.scalars(query)]
+    found = [_version_view(each, deployed) for each in await act.session.scalars(query)]
+    total = await act.session.scalar(select(func.count()).select_from(VersionRow).where(of_it))
+    return VersionPage(found, total or 0)
 
 
 async def show_version(act: Act, row: FunctionRow, version_id: str) -> VersionView:
