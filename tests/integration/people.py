@@ -19,8 +19,8 @@ from midstream.control.passwords import Passwords
 from midstream.control.reset import set_password
 from midstream.control.sign_in import SignIn
 from midstream.control.signed_in import Lifetimes, Whence
-from midstream.control.sources import hash_of
 from midstream.control.throttle import Throttle
+from midstream.domain.bearer import hash_of
 from midstream.store.ids import new_id
 from midstream.store.people import GrantRow, InviteRow, MemberRow, UserRow
 from midstream.store.trail import AuditRow

@@ -15,8 +15,8 @@ from midstream.control.act import Call
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
 from midstream.control.folder import read
-from midstream.control.sources import hash_of
 from midstream.domain.attempt import Sample
+from midstream.domain.bearer import hash_of
 from midstream.domain.function import ErrorInfo
 from midstream.domain.topology import EMPTY
 from midstream.errors import Invalid

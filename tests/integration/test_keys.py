@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from midstream.control import destinations, keys, sources
 from midstream.control.act import Call
-from midstream.errors import Invalid
+from midstream.domain.access import Caller, Grant, Role
+from midstream.errors import Invalid, RequestError
 from midstream.secrets import Vault
 from midstream.store.schema import DestinationRow
 from midstream.store.session import Sessions
@@ -74,6 +75,17 @@ async def test_a_value_that_cannot_be_opened_stops_the_rotation_and_is_named(cal
     with pytest.raises(Invalid, match=r"'shared_secret' of dst_.* cannot be decrypted"):
         await keys.rotate(replace(call, vault=Vault.open(other)), other)
     assert await sealed(call) == before
+
+
+async def test_only_an_owner_touches_the_master_key(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    before = path.read_text()
+    grants = tuple(Grant(role) for role in Role if role is not Role.WORKSPACE_OWNER)
+    stranger = replace(call, caller=Caller("usr_1", call.caller.workspace_id, grants))
+    for use in (keys.rotate, keys.retire):
+        with pytest.raises(RequestError, match="needs the permission access:manage"):
+            await use(stranger, path)
+    assert path.read_text() == before
 
 
 async def test_a_keyset_that_is_given_is_used_as_it_is(call: Call, tmp_path: Path) -> None:

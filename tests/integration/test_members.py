@@ -116,6 +116,12 @@ async def test_permissions_are_added_to_and_replaced(call: Call) -> None:
     assert await entries(call) == before
 
 
+async def test_an_address_that_is_too_long_for_a_name_lends_what_is_before_its_at(call: Call) -> None:
+    local, domain = "a" * 60, f"{'b' * 60}.example.com"
+    ann = await members.create_member(call, email=f"{local}@{domain}")
+    assert (ann.email, ann.name) == (f"{local}@{domain}", local)
+
+
 async def test_a_permission_that_does_not_hold_names_its_field(call: Call) -> None:
     bob = await members.create_member(call, email="bob@example.com", permissions=[])
     elsewhere = await call_in(call.sessions, call.vault, "other")

@@ -8,7 +8,8 @@ import pytest
 from midstream.control.destinations import create_destination, update_destination
 from midstream.control.functions import create_function, update_function
 from midstream.control.instances import create_instance, deploy_function, update_instance
-from midstream.control.sources import create_source, create_write_key, hash_of
+from midstream.control.sources import create_source, create_write_key
+from midstream.domain.bearer import hash_of
 from midstream.domain.function import Forming, Sealed
 from midstream.domain.settings import Definition
 from midstream.domain.topology import EMPTY, OnError

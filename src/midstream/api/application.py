@@ -31,7 +31,9 @@ from midstream.api import (
     problems,
     sources,
     tokens,
+    trying,
     users,
+    versions,
     workspace,
 )
 from midstream.api.office import Office
@@ -42,7 +44,9 @@ from midstream.control.act import UseCase
 # Paths that are fixed come before those with an id in the same place.
 RESOURCES: tuple[Routes, ...] = (
     workspace.routes,
+    trying.routes,
     functions.routes,
+    versions.routes,
     instances.routes,
     sources.routes,
     destinations.routes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -192,6 +193,7 @@ async def getWarehouseMetadata(call: TheCall, warehouseMetadataId: str) -> Wareh
     raise RequestError(404, "not-found", f"there is no type of warehouse {warehouseMetadataId!r}; there are none")
 
 
+@cache
 def described(kind: Kind) -> DestinationMetadata:
     """Return a type of destination in Segment's shape."""
     takes = kind.event_types

@@ -66,10 +66,4 @@ def question_of(
 
 def pagination_of(answer: Answer, question: Question, name: str) -> Pagination:
     """Say where the page is among all series."""
-    start, end = question.offset, question.offset + question.limit
-    return Pagination(
-        current=paging.cursor_of(name, start),
-        next=paging.cursor_of(name, end) if end < answer.tally.groups else None,
-        previous=paging.cursor_of(name, max(0, start - question.limit)) if start else None,
-        totalEntries=answer.tally.groups,
-    )
+    return paging.pagination_of(name, question.offset, question.limit, answer.tally.groups)

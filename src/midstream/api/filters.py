@@ -11,11 +11,9 @@ from midstream.api.office import TheCall, TheQuery, tagged
 from midstream.api.paging import PARAMETERS, Pagination, page_of
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import filters
-from midstream.control.destinations import get_destination
 from midstream.control.filters import FilterView
 from midstream.domain.filters import FilterChange, FilterSection, Rule
 from midstream.domain.times import iso
-from midstream.errors import RequestError
 
 routes = Routes("Destination filters")
 
@@ -87,12 +85,7 @@ async def createFilterForDestination(
     call: TheCall, destinationId: str, body: CreateFilter, response: Response
 ) -> OneFilter:
     """Add a filter to a destination; it holds within a second."""
-    if body.sourceId is not None:
-        source = (await get_destination(call, destinationId)).source_id
-        if body.sourceId not in (source, source.removeprefix("src_")):
-            message = f"the destination's source is {source}, not {body.sourceId}"
-            raise RequestError(422, "input-validation", message, "sourceId")
-    return _one(await filters.create_filter(call, destinationId, body), response)
+    return _one(await filters.create_filter(call, destinationId, body, source_id=body.sourceId), response)
 
 
 @routes.get("/destination/{destinationId}/filters/{filterId}", filters.get_filter)

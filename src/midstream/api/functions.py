@@ -1,15 +1,15 @@
-"""`/functions`: functions and their versions, in Segment's shapes; deploying to chosen instances, trying and checking are ours."""
+"""`/functions`: functions in Segment's shapes; that they are deployed to chosen instances is ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-import msgspec
 from fastapi import Response
-from pydantic import Field
 
 from midstream.api import queries
+from midstream.api.definitions import Setting, SettingIn, defined
+from midstream.api.definitions import shaped as settings_shape
 from midstream.api.instances import Instance
 from midstream.api.instances import shaped as instance_shape
 from midstream.api.office import TheCall, TheOffice, TheQuery, tagged
@@ -17,12 +17,9 @@ from midstream.api.paging import PARAMETERS, Pagination, page_of
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.api.sources import Slug
 from midstream.authoring.check import check
-from midstream.authoring.mocked import Mocked, replies_of
-from midstream.authoring.preview import Trial, preview
 from midstream.control import functions, instances
-from midstream.control.functions import FunctionView, VersionView
+from midstream.control.functions import FunctionView
 from midstream.domain.function import Forming
-from midstream.domain.settings import Definition, check_values, name_of
 from midstream.domain.times import iso
 from midstream.errors import RequestError
 
@@ -36,25 +33,6 @@ _RESOURCE_TYPE = {
     "required": True,
     "schema": {"type": "string", "enum": list(_TYPES)},
 }
-
-_SINCE = {
-    "name": "since",
-    "in": "query",
-    "schema": {"type": "string"},
-    "description": "The version it is compared with.",
-}
-
-
-class SettingIn(Body):
-    """A setting as it is declared. Without a name it gets one made of its label."""
-
-    label: str = ""
-    name: str = ""
-    type: Literal["STRING", "BOOLEAN", "ARRAY", "TEXT_MAP"] = "STRING"
-    description: str = ""
-    required: bool = False
-    sensitive: bool = False
-    sealedHosts: tuple[str, ...] = ()
 
 
 class CreateFunction(Body):
@@ -87,48 +65,11 @@ class UpdateFunction(Body):
     message: str = ""
 
 
-class RestoreVersion(Body):
-    """Which version to make the latest."""
-
-    versionId: str
-
-
 class Deploy(Body):
     """Where to. Without `instanceIds` all of the function's instances; without `versionId` its latest version."""
 
     instanceIds: tuple[str, ...] | None = None
     versionId: str | None = None
-
-
-class PreviewFunction(Body):
-    """Code to run on events, as production would. `responses` answer its requests instead of the network."""
-
-    code: str
-    events: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=400)
-    settings: dict[str, Any] = Field(default_factory=dict)
-    settingsSchema: tuple[SettingIn, ...] = ()
-    responses: list[dict[str, Any]] | None = None
-    allowedHosts: tuple[str, ...] = ()
-
-
-class CheckFunction(Body):
-    """Code to look over without running a handler."""
-
-    code: str
-    settingsSchema: tuple[SettingIn, ...] | None = None
-    types: Literal["none", "names", "all"] = "none"
-
-
-class Setting(Shape):
-    """A setting a function declares."""
-
-    name: str
-    label: str
-    description: str
-    type: str
-    required: bool
-    sensitive: bool
-    sealedHosts: tuple[str, ...]
 
 
 class FunctionItem(Shape):
@@ -176,22 +117,6 @@ class Function(FunctionItem):
     instances: tuple[Connected, ...]
 
 
-class Version(Shape):
-    """A version of a function."""
-
-    id: str
-    number: int
-    code: str
-    settings: tuple[Setting, ...]
-    author: str
-    message: str
-    isDeployed: bool
-    createdAt: str
-    updatedAt: str
-    # Segment's clients know no null here.
-    deployedAt: str | None = Field(default=None, exclude_if=lambda at: at is None)
-
-
 class OneFunction(Shape):
     """A function."""
 
@@ -206,25 +131,6 @@ class FunctionList(Shape):
     pagination: Pagination
 
 
-class OneVersion(Shape):
-    """A version."""
-
-    version: Version
-
-
-class VersionDiff(Shape):
-    """What differs, as a unified diff of code and settings; empty when nothing does."""
-
-    diff: str
-
-
-class VersionList(Shape):
-    """Versions, the newest first."""
-
-    versions: tuple[Version, ...]
-    pagination: Pagination
-
-
 class Deployment(Shape):
     """How deploying went. It is all or nothing, so there is no other status."""
 
@@ -236,20 +142,6 @@ class Deployed(Shape):
 
     functionDeployment: Deployment
     instances: tuple[Instance, ...]
-
-
-class Previewed(Shape):
-    """What came of each event, in order: contract §4.2's `results`."""
-
-    results: list[dict[str, Any]]
-    warnings: list[str]
-
-
-class CheckedOver(Shape):
-    """What was found in the code."""
-
-    handlers: tuple[str, ...]
-    diagnoses: list[dict[str, Any]]
 
 
 @routes.get("/functions", functions.functions, query=[*PARAMETERS, _RESOURCE_TYPE])
@@ -332,68 +224,6 @@ async def createFunctionDeployment(call: TheCall, functionId: str, body: Deploy 
     return Deployed(functionDeployment=Deployment(), instances=tuple(instance_shape(each) for each in found))
 
 
-@routes.get("/functions/{functionId}/versions", functions.versions, query=PARAMETERS)
-async def listFunctionVersions(call: TheCall, functionId: str, query: TheQuery) -> VersionList:
-    """List a function's versions, the newest first."""
-    page = page_of(await functions.versions(call, functionId), query, f"versions of {functionId}")
-    return VersionList(versions=tuple(_version(each) for each in page.items), pagination=page.pagination)
-
-
-@routes.post("/functions/{functionId}/versions", functions.restore_version)
-async def restoreFunctionVersion(call: TheCall, functionId: str, body: RestoreVersion) -> OneVersion:
-    """Make an old version the latest, as a new one. What runs goes on until it is deployed."""
-    return OneVersion(version=_version(await functions.restore_version(call, functionId, version_id=body.versionId)))
-
-
-@routes.get("/functions/{functionId}/versions/{versionId}", functions.get_version)
-async def getFunctionVersion(call: TheCall, functionId: str, versionId: str) -> OneVersion:
-    """Show a version; `latest` is one too."""
-    return OneVersion(version=_version(await functions.get_version(call, functionId, versionId)))
-
-
-@routes.get("/functions/{functionId}/versions/{versionId}/diff", functions.compare_versions, query=[_SINCE])
-async def getFunctionVersionDiff(call: TheCall, functionId: str, versionId: str, query: TheQuery) -> VersionDiff:
-    """Show what a version changed since the one before it, or since another one, as a unified diff."""
-    told = await functions.compare_versions(call, functionId, versionId, since=queries.text(query, "since"))
-    return VersionDiff(diff=told)
-
-
-@routes.post("/functions/preview", functions.try_code)
-async def previewFunction(call: TheCall, office: TheOffice, body: PreviewFunction) -> Previewed:
-    """Run code on events in a sandbox of its own; nothing is saved or delivered."""
-    await functions.try_code(call)
-    schema = defined(body.settingsSchema)
-    check_values(schema, body.settings)
-    trial = Trial(body.code, body.events, body.settings, schema, tuple(body.allowedHosts))
-    network = office.network if body.responses is None else Mocked(replies_of(body.responses, "responses")).send
-    async with office.trying:
-        shown = await preview(trial, network, office.bench)
-    return Previewed(results=shown.results, warnings=shown.warnings)
-
-
-@routes.post("/functions/check", functions.try_code)
-async def checkFunction(call: TheCall, office: TheOffice, body: CheckFunction) -> CheckedOver:
-    """Look code over: does it load, which handlers has it, what does it name that is not there."""
-    await functions.try_code(call)
-    schema = None if body.settingsSchema is None else defined(body.settingsSchema)
-    async with office.trying:
-        found = await check(body.code, office.bench, schema=schema, types=body.types)
-    return CheckedOver(handlers=found.handlers, diagnoses=[msgspec.to_builtins(each) for each in found.diagnoses])
-
-
-def defined(settings: Sequence[SettingIn]) -> tuple[Definition, ...]:
-    """Return declared settings as a version keeps them, those without a name named after their label."""
-    taken = {it.name for it in settings if it.name}
-    found = []
-    for it in settings:
-        name = it.name or name_of(it.label, taken)
-        taken.add(name)
-        found.append(
-            Definition(name, it.label or name, it.description, it.type, it.required, it.sensitive, it.sealedHosts)
-        )
-    return tuple(found)
-
-
 async def _looked_over(office: TheOffice, code: str) -> tuple[str, ...]:
     """Refuse code that does not load, with its line; return what is worth a warning."""
     async with office.trying:
@@ -435,7 +265,7 @@ def _whole(view: FunctionView, workspace_id: str) -> Function:
     return Function(
         **_facts(view, workspace_id),
         code=view.code,
-        settings=_settings(view.schema),
+        settings=settings_shape(view.schema),
         previewWebhookUrl="",
         buildpack="boreal",  # what Segment's own are made with, and clients have seen
         batchMaxCount=view.forming.max_count,
@@ -456,34 +286,4 @@ def _whole(view: FunctionView, workspace_id: str) -> Function:
             )
             for each in view.connections
         ),
-    )
-
-
-def _settings(schema: Sequence[Definition]) -> tuple[Setting, ...]:
-    return tuple(
-        Setting(
-            name=it.name,
-            label=it.label,
-            description=it.description,
-            type=it.type,
-            required=it.required,
-            sensitive=it.sensitive,
-            sealedHosts=it.sealed,
-        )
-        for it in schema
-    )
-
-
-def _version(view: VersionView) -> Version:
-    return Version(
-        id=view.id,
-        number=view.number,
-        code=view.code,
-        settings=_settings(view.schema),
-        author=view.author,
-        message=view.message,
-        isDeployed=view.deployed,
-        createdAt=iso(view.created_at),
-        updatedAt=iso(view.created_at),
-        deployedAt=iso(view.deployed_at) if view.deployed_at else None,
     )

@@ -68,15 +68,17 @@ def asked(query: queries.Query, name: str) -> tuple[int, int]:
 def page_of(items: Sequence[T], query: queries.Query, name: str) -> Page[T]:
     """Cut the page that is asked for out of a whole list."""
     count, start = asked(query, name)
+    return Page(items[start : start + count], pagination_of(name, start, count, len(items)))
+
+
+def pagination_of(name: str, start: int, count: int, total: int) -> Pagination:
+    """Say where a page of `count` items that begins at the place `start` is among all of its list."""
     end = start + count
-    return Page(
-        items[start:end],
-        Pagination(
-            current=cursor_of(name, start),
-            next=cursor_of(name, end) if end < len(items) else None,
-            previous=cursor_of(name, max(0, start - count)) if start else None,
-            totalEntries=len(items),
-        ),
+    return Pagination(
+        current=cursor_of(name, start),
+        next=cursor_of(name, end) if end < total else None,
+        previous=cursor_of(name, max(0, start - count)) if start else None,
+        totalEntries=total,
     )
 
 

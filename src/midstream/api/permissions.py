@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from midstream.api.labels import LabelInput
 from midstream.api.office import TheCall, TheQuery
 from midstream.api.paging import PARAMETERS, Pagination, page_of
 from midstream.api.routing import Body, Routes, Shape
@@ -18,20 +19,12 @@ from midstream.errors import Invalid
 routes = Routes("Roles")
 
 
-class LabelOfPermission(Body):
-    """A label, by which Segment can narrow a permission; here nothing can be granted by one."""
-
-    key: str
-    value: str
-    description: str | None = None
-
-
 class ResourceInput(Body):
     """What a role is granted on: FUNCTION, SOURCE, or WORKSPACE for all of them."""
 
     id: str
     type: str
-    labels: tuple[LabelOfPermission, ...] = ()
+    labels: tuple[LabelInput, ...] = ()
 
 
 class PermissionInput(Body):
@@ -39,7 +32,7 @@ class PermissionInput(Body):
 
     roleId: str
     resources: Annotated[tuple[ResourceInput, ...], Field(max_length=1000)] = ()
-    labels: tuple[LabelOfPermission, ...] = ()
+    labels: tuple[LabelInput, ...] = ()
 
 
 class Permissions(Body):

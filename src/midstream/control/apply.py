@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sqlalchemy import select
 
-from midstream.control import functions, sources
+from midstream.control import functions, sources, versions
 from midstream.control import settings as values
 from midstream.control.act import Act
 from midstream.control.changes import Application, Change, at
@@ -145,23 +145,24 @@ async def _has_key(it: Application, source_id: str) -> bool:
 async def _functions(it: Application) -> dict[str, Runnable]:
     """Apply the functions; return all there are, by slug, with the version that the folder's instances run."""
     existing = await it.by_slug(FunctionRow)
-    found: dict[str, Runnable] = {}
-    for slug, row in existing.items():
-        latest = await functions.latest_version(it.act.session, row.id)
-        if latest is not None:
-            found[slug] = Runnable(row, functions.Version(latest.id, latest.number), in_folder=False)
+    latest = await versions.latest_versions(it.act.session, [row.id for row in existing.values()])
+    found = {
+        slug: Runnable(row, versions.Version(latest[row.id].id, latest[row.id].number), in_folder=False)
+        for slug, row in existing.items()
+        if row.id in latest
+    }
     for slug in it.folder.functions:
+        row = existing.get(slug)
         with at(it.folder.where(f"function.{slug}")):
-            found[slug] = await _function(it, slug, existing.get(slug))
+            found[slug] = await _function(it, slug, row, latest.get(row.id) if row else None)
     return found
 
 
-async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runnable:
+async def _function(it: Application, slug: str, row: FunctionRow | None, latest: VersionRow | None) -> Runnable:
     section = it.folder.functions[slug]
     name, description = section.name or slug, section.description
     forming = Forming(section.batch_max_count, section.batch_max_wait)
     changed: tuple[str, ...] = ()
-    latest: VersionRow | None = None
     created = row is None
     if row is None:
         row = await functions.add_function(
@@ -183,7 +184,6 @@ async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runn
             hosts=section.hosts,
             forming=forming,
         )
-        latest = await functions.latest_version(it.act.session, row.id)
     schema = section.definitions()
     version, saved = await _version(it, row, latest, it.folder.code[slug], schema)
     it.tell("function", slug, changed + saved, created=created)
@@ -192,7 +192,7 @@ async def _function(it: Application, slug: str, row: FunctionRow | None) -> Runn
 
 async def _version(
     it: Application, function: FunctionRow, latest: VersionRow | None, code: str, schema: tuple[Definition, ...]
-) -> tuple[functions.Version, tuple[str, ...]]:
+) -> tuple[versions.Version, tuple[str, ...]]:
     """Save a version when code or schema differ from the latest one; say what differed."""
     differs = []
     if latest is None or latest.code != code:
@@ -200,8 +200,8 @@ async def _version(
     if latest is not None and definitions(latest.settings_schema) != schema:
         differs.append("settings schema")
     if latest is not None and not differs:
-        return functions.Version(latest.id, latest.number), ()
-    version = await functions.add_version(
+        return versions.Version(latest.id, latest.number), ()
+    version = await versions.add_version(
         it.act, function, code=code, schema=schema, author=it.author, message="applied from a folder"
     )
     return version, tuple(f"{what} (version {version.number})" for what in differs)

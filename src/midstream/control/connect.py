@@ -14,7 +14,7 @@ from sqlalchemy import select
 from midstream.control import destinations, filters, instances
 from midstream.control.changes import Application, at
 from midstream.control.folder import ChainEntry, DestinationSection
-from midstream.control.functions import Version
+from midstream.control.versions import Version
 from midstream.domain.audit import Action
 from midstream.domain.filters import FilterChange
 from midstream.domain.settings import Definition, definitions, sensitive

@@ -57,7 +57,7 @@ async def add_destination(
     source: SourceRow,
     *,
     slug: str,
-    type: str,  # noqa: A002 it is what the catalog, the table and the API call it
+    type: str,  # noqa: A002 # it is what the catalog, the table and the API call it
     name: str,
     settings: Mapping[str, Any],
     enabled: bool = True,
@@ -92,7 +92,7 @@ async def create(
     act: Act,
     source: SourceRow,
     *,
-    type: str,  # noqa: A002
+    type: str,  # noqa: A002 # as above
     name: str | None,
     settings: Mapping[str, Any],
     enabled: bool = True,
@@ -196,7 +196,8 @@ async def slugs(sessions: Sessions) -> dict[str, str]:
 
 async def _views(act: Act, rows: Sequence[DestinationRow]) -> list[DestinationView]:
     query = select(SourceRow.id, SourceRow.slug).where(SourceRow.id.in_({row.source_id for row in rows}))
-    slugs = defaultdict(str, {key: slug for key, slug in await act.session.execute(query)})  # noqa: C416
+    found = await act.session.execute(query)
+    slugs = defaultdict(str, {key: slug for key, slug in found})  # noqa: C416 # a Row is no pair to mypy
     return [
         DestinationView(
             id=row.id,

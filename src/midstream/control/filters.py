@@ -74,8 +74,13 @@ async def add_filter(act: Act, destination: DestinationRow, section: FilterSecti
     return row
 
 
-async def create(act: Act, destination: DestinationRow, section: FilterSection) -> FilterView:
-    """Add a filter to a destination."""
+async def create(
+    act: Act, destination: DestinationRow, section: FilterSection, *, source_id: str | None = None
+) -> FilterView:
+    """Add a filter to a destination. With `source_id` that has to be where its events come from."""
+    if source_id not in (None, destination.source_id, destination.source_id.removeprefix("src_")):
+        message = f"the destination's source is {destination.source_id}, not {source_id}"
+        raise RequestError(422, "input-validation", message, "sourceId")
     return await show(act, await add_filter(act, destination, section))
 
 

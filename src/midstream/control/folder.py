@@ -14,8 +14,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from midstream.control.functions import check_code
 from midstream.control.transaction import MAX_NAME
+from midstream.control.versions import check_code
 from midstream.domain.filters import MAX_FILTERS, FilterSection
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition, SettingName, SettingSection, declared

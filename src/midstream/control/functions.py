@@ -1,35 +1,33 @@
-"""Functions and their versions: these never change, saving code adds one; what runs is the instance's affair."""
+"""Functions: what they are called, which hosts they may ask, how their batches are formed, and where they run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.transaction import assign, check_name, check_slug
+from midstream.control.versions import (
+    add_version,
+    author_of,
+    function_resource,
+    latest_version,
+    latest_versions,
+)
 from midstream.domain.access import Permission
-from midstream.domain.audit import Action, Resource
-from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming, Limits
+from midstream.domain.audit import Action
+from midstream.domain.function import BATCH_EVENTS, BATCH_WAIT, Forming
 from midstream.domain.hosts import Hosts
-from midstream.domain.settings import Definition, check_schema, definitions
+from midstream.domain.settings import Definition, definitions
 from midstream.domain.slugs import slug_of, unlike
-from midstream.domain.versions import diff
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, VersionRow
-
-
-class Version(NamedTuple):
-    """A version by id, and by the number its author knows it by."""
-
-    id: str
-    number: int
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -63,7 +61,6 @@ class FunctionView(msgspec.Struct, frozen=True):
     code: str
     schema: tuple[Definition, ...]
     connections: tuple[Connection, ...]
-    warnings: tuple[str, ...] = ()
 
     @property
     def deployed_at(self) -> datetime | None:
@@ -74,26 +71,6 @@ class FunctionView(msgspec.Struct, frozen=True):
     def is_latest(self) -> bool:
         """Whether all that runs of it is its latest version."""
         return all(each.version == self.version for each in self.connections)
-
-
-class VersionView(msgspec.Struct, frozen=True):
-    """One version, and whether any instance runs it."""
-
-    id: str
-    function_id: str
-    number: int
-    code: str
-    schema: tuple[Definition, ...]
-    author: str
-    message: str
-    created_at: datetime
-    deployed: bool
-    deployed_at: datetime | None
-
-
-def resource(row: FunctionRow) -> Resource:
-    """Name a function for the audit trail."""
-    return Resource("function", row.id, row.name)
 
 
 async def add_function(
@@ -126,7 +103,7 @@ async def add_function(
     )
     act.session.add(row)
     await act.session.flush()
-    act.note(Action.FUNCTION_CREATED, resource(row))
+    act.note(Action.FUNCTION_CREATED, function_resource(row))
     return row
 
 
@@ -154,7 +131,7 @@ async def create(
         hosts=hosts,
         forming=forming,
     )
-    await add_version(act, row, code=code, schema=schema, author=_author(act), message=message)
+    await add_version(act, row, code=code, schema=schema, author=author_of(act), message=message)
     return await show(act, row)
 
 
@@ -186,7 +163,7 @@ async def change_function(
     )
     if changed:
         row.updated_at = act.at
-        act.note(Action.FUNCTION_MODIFIED, resource(row), *changed)
+        act.note(Action.FUNCTION_MODIFIED, function_resource(row), *changed)
     return changed
 
 
@@ -221,7 +198,7 @@ async def change(
     wanted = definitions(latest.settings_schema) if schema is None and latest else tuple(schema or ())
     differs = latest is None or latest.code != code or definitions(latest.settings_schema) != wanted
     if code is not None and differs:
-        await add_version(act, row, code=code, schema=wanted, author=_author(act), message=message)
+        await add_version(act, row, code=code, schema=wanted, author=author_of(act), message=message)
     return await show(act, row)
 
 
@@ -235,113 +212,7 @@ async def remove(act: Act, row: FunctionRow) -> None:
         )
     await act.session.execute(delete(VersionRow).where(VersionRow.function_id == row.id))
     await act.session.delete(row)
-    act.note(Action.FUNCTION_DELETED, resource(row))
-
-
-async def add_version(
-    act: Act,
-    row: FunctionRow,
-    *,
-    code: str,
-    schema: Sequence[Definition] = (),
-    author: str = "",
-    message: str = "",
-) -> Version:
-    """Save code and settings schema as the next version. Nothing runs it until an instance is pinned to it."""
-    version = await _save(act, row, code, schema, author, message)
-    act.note(Action.FUNCTION_MODIFIED, resource(row), f"version {version.number}")
-    return version
-
-
-async def _save(
-    act: Act, function: FunctionRow, code: str, schema: Sequence[Definition], author: str, message: str
-) -> Version:
-    check_code(code)
-    check_schema(schema)
-    query = select(func.max(VersionRow.number)).where(VersionRow.function_id == function.id)
-    row = VersionRow(
-        id=new_id("ver"),
-        function_id=function.id,
-        number=(await act.session.scalar(query) or 0) + 1,
-        code=code,
-        settings_schema=msgspec.to_builtins(schema),
-        author=author,
-        message=message,
-        created_at=act.at,
-    )
-    act.session.add(row)
-    function.updated_at = act.at
-    await act.session.flush()
-    return Version(row.id, row.number)
-
-
-async def restore(act: Act, row: FunctionRow, *, version_id: str) -> VersionView:
-    """Make an old version's code and settings the latest version, a new one. Nothing runs it until it is deployed."""
-    old, _ = await act.find(VersionRow, version_id)
-    if old.function_id != row.id:
-        raise RequestError(404, "not-found", f"the function has no version with the id {version_id!r}", "versionId")
-    message = f"restored from version {old.number}"
-    saved = await _save(act, row, old.code, definitions(old.settings_schema), _author(act), message)
-    act.note(Action.VERSION_RESTORED, resource(row), f"version {old.number} as version {saved.number}")
-    return await show_version(act, row, saved.id)
-
-
-async def list_versions(act: Act, row: FunctionRow) -> list[VersionView]:
-    """List a function's versions, the newest first."""
-    query = select(VersionRow).where(VersionRow.function_id == row.id).order_by(VersionRow.number.desc())
-    deployed = await _deployed(act.session, row.id)
-    return [_version_view(each, deployed) for each in await act.session.scalars(query)]
-
-
-async def show_version(act: Act, row: FunctionRow, version_id: str) -> VersionView:
-    """Return one version of a function, which `latest` may name too."""
-    if version_id == "latest":
-        found = await latest_version(act.session, row.id)
-    else:
-        found, _ = await act.find(VersionRow, version_id)
-    if found is None or found.function_id != row.id:
-        raise RequestError(404, "not-found", f"the function has no version with the id {version_id!r}")
-    return _version_view(found, await _deployed(act.session, row.id))
-
-
-async def compare(act: Act, row: FunctionRow, version_id: str, *, since: str | None = None) -> str:
-    """Return what a version changed since another one, the one before it unless said, as a unified diff."""
-    after = await show_version(act, row, version_id)
-    if since is not None:
-        before = await show_version(act, row, since)
-        return diff(_sides(before), _sides(after))
-    query = select(VersionRow).where(VersionRow.function_id == row.id, VersionRow.number < after.number)
-    earlier = await act.session.scalar(query.order_by(VersionRow.number.desc()).limit(1))
-    return diff(_sides(_version_view(earlier, {})) if earlier else ("nothing", "", ()), _sides(after))
-
-
-def _sides(view: VersionView) -> tuple[str, str, Sequence[Definition]]:
-    return f"version {view.number}", view.code, view.schema
-
-
-async def _deployed(session: AsyncSession, function_id: str) -> Mapping[str, datetime | None]:
-    """Return the versions that run, and since when at the earliest."""
-    rows = await session.execute(
-        select(InstanceRow.version_id, func.max(InstanceRow.deployed_at))
-        .where(InstanceRow.function_id == function_id)
-        .group_by(InstanceRow.version_id)
-    )
-    return {version: at for version, at in rows}  # noqa: C416 # a Row is no pair to mypy
-
-
-def _version_view(row: VersionRow, deployed: Mapping[str, datetime | None]) -> VersionView:
-    return VersionView(
-        id=row.id,
-        function_id=row.function_id,
-        number=row.number,
-        code=row.code,
-        schema=definitions(row.settings_schema),
-        author=row.author,
-        message=row.message,
-        created_at=row.created_at,
-        deployed=row.id in deployed,
-        deployed_at=deployed.get(row.id),
-    )
+    act.note(Action.FUNCTION_DELETED, function_resource(row))
 
 
 async def show(act: Act, row: FunctionRow) -> FunctionView:
@@ -361,18 +232,7 @@ async def list_functions(act: Act) -> list[FunctionView]:
 async def _views(session: AsyncSession, rows: Sequence[FunctionRow]) -> list[FunctionView]:
     ids = [row.id for row in rows]
     connections = await _connections(session, ids)
-    numbers = (
-        select(VersionRow.function_id, func.max(VersionRow.number).label("number"))
-        .where(VersionRow.function_id.in_(ids))
-        .group_by(VersionRow.function_id)
-        .subquery()
-    )
-    latest = await session.scalars(
-        select(VersionRow).join(
-            numbers, (VersionRow.function_id == numbers.c.function_id) & (VersionRow.number == numbers.c.number)
-        )
-    )
-    versions = {version.function_id: version for version in latest}
+    versions = await latest_versions(session, ids)
     return [_view(row, versions.get(row.id), connections[row.id]) for row in rows]
 
 
@@ -425,19 +285,6 @@ async def try_nothing(act: Act) -> None:
     """Do nothing: code is tried by who asks, once this allowed it."""
 
 
-def _author(act: Act) -> str:
-    return act.caller.email or act.caller.id
-
-
-def check_code(code: str, where: str | None = None) -> None:
-    """Refuse code that is too long to run, or that no text column can keep."""
-    limit = Limits().code_bytes
-    if len(code.encode(errors="surrogatepass")) > limit:
-        raise Invalid(f"the code is longer than {limit} bytes", where)
-    if "\0" in code:
-        raise Invalid("the code contains a NUL character; write it as \\0 in a string", where)
-
-
 def check_running(hosts: Sequence[str], forming: Forming) -> None:
     """Refuse hosts that cannot be read, and batches that contract §3 does not allow."""
     Hosts.of("", hosts)
@@ -447,19 +294,9 @@ def check_running(hosts: Sequence[str], forming: Forming) -> None:
         raise Invalid(f"batch_max_wait: expected 0 to {BATCH_WAIT:g} seconds, got {forming.max_wait:g}")
 
 
-async def latest_version(session: AsyncSession, function_id: str) -> VersionRow | None:
-    """Return the version with the highest number."""
-    query = select(VersionRow).where(VersionRow.function_id == function_id).order_by(VersionRow.number.desc()).limit(1)
-    return await session.scalar(query)
-
-
 functions = use_case(list_functions, Permission.WORKSPACE_READ)
 create_function = use_case(create, Permission.FUNCTION_CREATE, writes=Writes.TOPOLOGY)
 get_function = use_case_on(FunctionRow, show, Permission.FUNCTION_READ)
 update_function = use_case_on(FunctionRow, change, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
 delete_function = use_case_on(FunctionRow, remove, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)
-versions = use_case_on(FunctionRow, list_versions, Permission.FUNCTION_READ)
-compare_versions = use_case_on(FunctionRow, compare, Permission.FUNCTION_READ)
-get_version = use_case_on(FunctionRow, show_version, Permission.FUNCTION_READ)
 try_code = use_case(try_nothing, Permission.FUNCTION_TRY)
-restore_version = use_case_on(FunctionRow, restore, Permission.FUNCTION_EDIT, writes=Writes.TOPOLOGY)

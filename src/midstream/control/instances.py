@@ -11,10 +11,9 @@ from sqlalchemy import func, select
 
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_between, use_case_on
-from midstream.control.functions import latest_version
-from midstream.control.functions import resource as function_resource
 from midstream.control.transaction import assign, check_name
-from midstream.domain.access import Permission
+from midstream.control.versions import function_resource, latest_version
+from midstream.domain.access import Permission, Subject
 from midstream.domain.audit import Action, Resource
 from midstream.domain.settings import check_values, definitions, sensitive
 from midstream.domain.topology import OnError
@@ -205,26 +204,32 @@ async def deploy(
     All or none: a setting that the version requires and an instance lacks refuses the whole. Besides the function it
     needs Source Admin on the source of each destination.
     """
-    rows = await _chosen(act, function, instance_ids)
+    chosen = await _chosen(act, function, instance_ids)
     if version_id is None:
         version = await latest_version(act.session, function.id)
     else:
         version, _ = await act.find(VersionRow, version_id)
     if version is None or version.function_id != function.id:
         raise RequestError(404, "not-found", f"the function has no version {version_id or 'yet'}", "versionId")
-    for row in rows:
-        _, subject = await act.find(InstanceRow, row.id)
-        act.require(Permission.SOURCE_EDIT, subject)
+    for row, source_id in chosen:
+        act.require(Permission.SOURCE_EDIT, Subject(function.id, source_id))
         await change_instance(act, row, version_id=version.id)
-    return [await show(act, row) for row in rows]
+    return await _views(act, [row for row, _ in chosen])
 
 
-async def _chosen(act: Act, function: FunctionRow, instance_ids: Iterable[str] | None) -> list[InstanceRow]:
-    query = select(InstanceRow).where(InstanceRow.function_id == function.id).order_by(InstanceRow.id)
-    rows = list(await act.session.scalars(query))
+async def _chosen(
+    act: Act, function: FunctionRow, instance_ids: Iterable[str] | None
+) -> Sequence[tuple[InstanceRow, str]]:
+    """Return the instances, each with the id of the source whose events it gets."""
+    query = (
+        select(InstanceRow, DestinationRow.source_id)
+        .join(DestinationRow, DestinationRow.id == InstanceRow.destination_id)
+        .where(InstanceRow.function_id == function.id)
+        .order_by(InstanceRow.id)
+    )
+    known = {row.id: (row, source_id) for row, source_id in await act.session.execute(query)}
     if instance_ids is None:
-        return rows
-    known = {row.id: row for row in rows}
+        return list(known.values())
     for key in instance_ids:
         if key not in known:
             raise RequestError(404, "not-found", f"the function has no instance with the id {key!r}", "instanceIds")

@@ -17,9 +17,9 @@ from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case
 from midstream.control.grants import Granted, Held
 from midstream.control.members import drop_invite, leave_groups
-from midstream.control.sources import hash_of
 from midstream.domain.access import Permission, Role
 from midstream.domain.audit import Action, Resource
+from midstream.domain.bearer import hash_of
 from midstream.domain.email import normalised
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id

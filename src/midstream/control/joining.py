@@ -13,10 +13,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.signed_in import Actor, note_in
-from midstream.control.sources import hash_of
 from midstream.control.transaction import MAX_NAME
 from midstream.domain.access import Role
 from midstream.domain.audit import Action, Resource
+from midstream.domain.bearer import hash_of
 from midstream.store import trail
 from midstream.store.ids import new_id
 from midstream.store.people import GrantRow, InviteRow, MemberRow, UserRow

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream import secrets
-from midstream.control.act import Call, Writes, acting
+from midstream.control.act import Act, Writes, use_case
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
 from midstream.errors import Invalid
@@ -22,34 +22,30 @@ from midstream.store.people import AnsweredRow
 from midstream.store.schema import DestinationRow, InstanceRow
 
 
-async def rotate(call: Call, path: Path | None) -> int:
+async def seal_anew(act: Act, path: Path | None) -> int:
     """Seal everything anew with a new primary key; without a file, with the primary key of the given keyset."""
-    async with acting(call, Writes.TOPOLOGY) as act:
-        act.require(Permission.ACCESS_MANAGE)
-        # The file first: a value must never be sealed with a key that is nowhere yet.
-        vault = secrets.rotate(path) if path is not None else call.vault
-        count = 0
-        async for row in _holders(act.session):
-            resealed = {name: _anew(vault, row.id, name, text) for name, text in row.secrets.items()}
-            count += sum(row.secrets[name] != text for name, text in resealed.items())
-            row.secrets = resealed
-        # What they answer may be repeated once more rather than kept under an old key.
-        await act.session.execute(delete(AnsweredRow))
-        act.note(Action.KEYS_ROTATED, Resource("workspace", act.workspace_id), f"{count} values sealed anew")
+    # The file first: a value must never be sealed with a key that is nowhere yet.
+    vault = secrets.rotate(path) if path is not None else act.vault
+    count = 0
+    async for row in _holders(act.session):
+        resealed = {name: _anew(vault, row.id, name, text) for name, text in row.secrets.items()}
+        count += sum(row.secrets[name] != text for name, text in resealed.items())
+        row.secrets = resealed
+    # What they answer may be repeated once more rather than kept under an old key.
+    await act.session.execute(delete(AnsweredRow))
+    act.note(Action.KEYS_ROTATED, Resource("workspace", act.workspace_id), f"{count} values sealed anew")
     return count
 
 
-async def retire(call: Call, path: Path) -> None:
+async def drop_old_keys(act: Act, path: Path) -> None:
     """Drop all keys but the primary one, once nothing needs them."""
-    async with acting(call, Writes.TOPOLOGY) as act:
-        act.require(Permission.ACCESS_MANAGE)
-        async for row in _holders(act.session):
-            for name, text in row.secrets.items():
-                if not call.vault.sealed_by_primary(text):
-                    raise Invalid(f"setting {name!r} of {row.id} is still sealed with an old key: rotate first")
-        await act.session.execute(delete(AnsweredRow))
-        secrets.retire(path)
-        act.note(Action.KEYS_ROTATED, Resource("workspace", act.workspace_id), "old keys retired")
+    async for row in _holders(act.session):
+        for name, text in row.secrets.items():
+            if not act.vault.sealed_by_primary(text):
+                raise Invalid(f"setting {name!r} of {row.id} is still sealed with an old key: rotate first")
+    await act.session.execute(delete(AnsweredRow))
+    secrets.retire(path)
+    act.note(Action.KEYS_ROTATED, Resource("workspace", act.workspace_id), "old keys retired")
 
 
 async def _holders(session: AsyncSession) -> AsyncIterator[DestinationRow | InstanceRow]:
@@ -64,3 +60,7 @@ def _anew(vault: Vault, owner: str, name: str, text: str) -> str:
     if vault.sealed_by_primary(text):
         return text
     return vault.seal(vault.unseal(text, owner=owner, name=name), owner=owner, name=name)
+
+
+rotate = use_case(seal_anew, Permission.ACCESS_MANAGE, writes=Writes.TOPOLOGY)
+retire = use_case(drop_old_keys, Permission.ACCESS_MANAGE, writes=Writes.TOPOLOGY)

@@ -11,14 +11,15 @@ from sqlalchemy import delete, func, select
 from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.grants import Granted, Held
+from midstream.control.joining import add_user, user_of
+from midstream.control.signed_in import end_all
 from midstream.control.tokens import revoke
 from midstream.control.transaction import check_name
 from midstream.domain.access import Permission, Role
 from midstream.domain.audit import Action, Resource
 from midstream.domain.email import normalised
 from midstream.errors import RequestError
-from midstream.store.ids import new_id
-from midstream.store.people import GroupMemberRow, GroupRow, InviteRow, MemberRow, SignInRow, TokenRow, UserRow
+from midstream.store.people import GroupMemberRow, GroupRow, InviteRow, MemberRow, TokenRow, UserRow
 
 
 class MemberView(msgspec.Struct, frozen=True):
@@ -90,11 +91,7 @@ async def join(act: Act, email: str, name: str | None, held: Held, *how: str) ->
     """
     if name is not None:
         check_name(name, "name")
-    row = await act.session.scalar(select(UserRow).where(UserRow.email == email))
-    if row is None:
-        row = UserRow(id=new_id("usr"), email=email, name=name or email, created_at=act.at, updated_at=act.at)
-        act.session.add(row)
-        await act.session.flush()
+    row = await user_of(act.session, email) or await add_user(act.session, email, name or email, act.at)
     if await act.session.get(MemberRow, (act.workspace_id, row.id)) is not None:
         raise RequestError(409, "conflict", f"{email} is a member of the workspace already", "email")
     await drop_invite(act, email)
@@ -126,7 +123,7 @@ async def remove(act: Act, user_ids: Sequence[str]) -> None:
 
 async def _leave(act: Act, row: UserRow) -> None:
     await _end_tokens(act, row)
-    await act.session.execute(delete(SignInRow).where(SignInRow.user_id == row.id))
+    await end_all(act.session, row.id)
     await leave_groups(act, row.email)
     await grants.take(act, [row.id])
     where = (MemberRow.workspace_id == act.workspace_id, MemberRow.user_id == row.id)

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, and_, delete, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.grants import effective_grants
-from midstream.control.sources import hash_of
 from midstream.domain.access import Caller
 from midstream.domain.audit import Action, Resource
+from midstream.domain.bearer import hash_of
 from midstream.errors import RequestError
 from midstream.store import trail
 from midstream.store.ids import new_id

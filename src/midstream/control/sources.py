@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import string
 from collections import defaultdict
@@ -16,6 +15,7 @@ from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.transaction import assign, check_name, check_slug
 from midstream.domain.access import Permission, operator
 from midstream.domain.audit import Action, Resource
+from midstream.domain.bearer import hash_of
 from midstream.errors import Invalid, RequestError
 from midstream.secrets import Vault
 from midstream.store.ids import new_id
@@ -45,11 +45,6 @@ class SourceView(msgspec.Struct, frozen=True):
 def new_write_key() -> str:
     """Make a write key: `wk_` and 190 random bits."""
     return "wk_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
-
-
-def hash_of(secret: str) -> str:
-    """Return what is stored of a write key or token. It is random enough that a plain hash cannot be turned back."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def resource(row: SourceRow) -> Resource:

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.grants import Granted, checked, effective_grants, grants_of, let_hold, said, shown
-from midstream.control.sources import hash_of
 from midstream.control.transaction import check_name
 from midstream.domain.access import Caller, Permission, Role
 from midstream.domain.audit import Action, Resource
+from midstream.domain.bearer import hash_of
 from midstream.errors import Invalid, RequestError
 from midstream.store.ids import new_id
 from midstream.store.people import GrantRow, MemberRow, TokenRow, UserRow
@@ -74,7 +74,8 @@ async def make(
     await let_hold(act, row.id, held)
     act.note(Action.TOKEN_CREATED, resource(row), *said(held))
     await act.session.flush()
-    return msgspec.structs.replace(await _view(act, row), secret=secret)
+    [view] = await _views(act, [row])
+    return msgspec.structs.replace(view, secret=secret)
 
 
 async def revoke(act: Act, row: TokenRow) -> None:
@@ -87,21 +88,26 @@ async def revoke(act: Act, row: TokenRow) -> None:
 async def list_tokens(act: Act) -> list[TokenView]:
     """List the workspace's tokens, the oldest first."""
     query = select(TokenRow).where(TokenRow.workspace_id == act.workspace_id).order_by(TokenRow.id)
-    return [await _view(act, row) for row in (await act.session.scalars(query)).all()]
+    return await _views(act, list(await act.session.scalars(query)))
 
 
-async def _view(act: Act, row: TokenRow) -> TokenView:
-    creator = await act.session.get_one(UserRow, row.creator_id)
-    return TokenView(
-        id=row.id,
-        name=row.name,
-        creator_id=row.creator_id,
-        creator=creator.email,
-        last4=row.last4,
-        permissions=(await shown(act, [row.id]))[row.id],
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-    )
+async def _views(act: Act, rows: Sequence[TokenRow]) -> list[TokenView]:
+    query = select(UserRow).where(UserRow.id.in_({row.creator_id for row in rows}))
+    creators = {user.id: user for user in await act.session.scalars(query)}
+    held = await shown(act, [row.id for row in rows])
+    return [
+        TokenView(
+            id=row.id,
+            name=row.name,
+            creator_id=row.creator_id,
+            creator=creators[row.creator_id].email,
+            last4=row.last4,
+            permissions=held[row.id],
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+        )
+        for row in rows
+    ]
 
 
 def resource(row: TokenRow) -> Resource:

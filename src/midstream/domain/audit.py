@@ -62,7 +62,7 @@ class Action(StrEnum):
     GROUP_MEMBERS_UPDATED = "User Group Members Updated"
     GROUP_POLICY_UPDATED = "User Group Policy Updated"
     TOKEN_CREATED = "Access Token Created"  # noqa: S105 # a name, not a token
-    TOKEN_DELETED = "Access Token Deleted"  # noqa: S105
+    TOKEN_DELETED = "Access Token Deleted"  # noqa: S105 # as above
     LABEL_CREATED = "Label Created"
     LABEL_DELETED = "Label Deleted"
     KEYS_ROTATED = "Master Key Rotated"

@@ -6,7 +6,6 @@ after the log said that they are on disk.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from midstream import telemetry
 from midstream.domain import rules, wellformed
 from midstream.domain.arrival import Arrival
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
+from midstream.domain.bearer import hash_of
 from midstream.domain.event import Accepted, accept
 from midstream.domain.head import refused_kind
 from midstream.domain.outcome import Stage
@@ -281,7 +281,7 @@ def _hash(key: str | None) -> str:
         raise RequestError(
             401, "unknown_source", "no write key: send it as the Basic auth user or as writeKey", "writeKey"
         )
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hash_of(key)
 
 
 def _arrival(asked: Asked, source: Source, body: bytes, type_: str | None, batch: _Batch | None = None) -> Arrival:

@@ -36,6 +36,24 @@ async def test_saving_makes_a_version_and_leaves_what_runs(desk: Desk) -> None:
     ]
 
 
+async def test_versions_are_paged_the_newest_first(desk: Desk) -> None:
+    function = await desk.function()
+    for number in range(2, 6):
+        await desk.ask("PATCH", f"/functions/{function}", {"code": TRACK + "\n" * number})
+
+    async def page(cursor: str | None = None) -> tuple[list[int], dict[str, Any]]:
+        params = {"pagination[count]": "2"} | ({"pagination[cursor]": cursor} if cursor else {})
+        answer = await desk.ask("GET", f"/functions/{function}/versions", params=params)
+        return [it["number"] for it in answer["versions"]], answer["pagination"]
+
+    newest, first = await page()
+    following, second = await page(first["next"])
+    oldest, third = await page(second["next"])
+    assert (newest, following, oldest) == ([5, 4], [3, 2], [1])
+    assert (first["previous"], third["next"], third["totalEntries"]) == (None, None, 5)
+    assert await page(third["previous"]) == (following, second)
+
+
 async def test_the_same_code_saved_again_makes_no_version(desk: Desk) -> None:
     function = await desk.function()
     saved = await desk.ask("PATCH", f"/functions/{function}", {"code": TRACK, "displayName": "Masks"})

@@ -25,7 +25,7 @@ from tests.integration.office import call_in
 
 __all__ = ["database_url", "desk", "postgres_server", "postgres_url", "sessions", "vault"]
 
-O, M = Role.WORKSPACE_OWNER, Role.WORKSPACE_MEMBER  # noqa: E741
+O, M = Role.WORKSPACE_OWNER, Role.WORKSPACE_MEMBER  # noqa: E741 # one letter each keeps the rows short
 FA, FR, SA, SR = Role.FUNCTIONS_ADMIN, Role.FUNCTIONS_READ_ONLY, Role.SOURCE_ADMIN, Role.SOURCE_READ_ONLY
 
 # Who may: roles that may with any scope, roles that may on all or where the resource is listed, roles only on all.
