@@ -7,26 +7,23 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 from midstream import telemetry
+from midstream.app.ground import ground
 from midstream.app.orders import Orders, vault_of
 from midstream.config import Config
 from midstream.destinations import Ports
 from midstream.egress import Egress
 from midstream.errors import RuntimeUnavailable
-from midstream.log import Appender, connect
+from midstream.log import Appender
 from midstream.pipeline.lane import Pace
 from midstream.pipeline.worker import Worker
 from midstream.runtime import Pool, isolation
 from midstream.store.follow import Follower
-from midstream.store.session import open_engine, open_sessions
 
 
 async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
     """Work until `stop`; then finish what is under way, store its outcomes, ack it, and leave."""
     async with AsyncExitStack() as cleanup:
-        log = await connect(orders.endpoint, name=f"worker-{orders.number}", patience=60)
-        cleanup.push_async_callback(log.close)
-        engine = open_engine(config.sqlalchemy_url)
-        cleanup.push_async_callback(engine.dispose)
+        log, sessions = await cleanup.enter_async_context(ground(orders, config))
         egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
         cleanup.push_async_callback(egress.close)
         await _report_isolation(config.function_isolation_require)
@@ -50,7 +47,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             retry_max_bytes=config.retry_max_bytes,
             idle=config.function_idle,
         )
-        follower = Follower(open_sessions(engine), vault_of(config), interval=config.poll_interval)
+        follower = Follower(sessions, vault_of(config), interval=config.poll_interval)
         tasks = [asyncio.create_task(follower.run(worker.follow)), asyncio.create_task(worker.keep_house())]
         await stop.wait()
         for task in tasks:

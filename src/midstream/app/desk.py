@@ -14,6 +14,7 @@ from datetime import timedelta
 from midstream.api.application import application
 from midstream.api.office import Office
 from midstream.api.rates import Rates
+from midstream.app.ground import ground
 from midstream.app.orders import Orders, vault_of
 from midstream.app.serving import serve
 from midstream.app.signin import signing_in
@@ -23,10 +24,8 @@ from midstream.control.forwarding import forward
 from midstream.control.housekeeping import keep_house
 from midstream.control.projector import project
 from midstream.egress import Egress
-from midstream.log import connect
 from midstream.secrets import Closed
 from midstream.store.follow import Follower
-from midstream.store.session import open_engine, open_sessions
 from midstream.telemetry import logger
 
 _TRIED_AT_ONCE = 4  # previews and checks, each a process of its own
@@ -35,11 +34,7 @@ _TRIED_AT_ONCE = 4  # previews and checks, each a process of its own
 async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop`."""
     async with AsyncExitStack() as cleanup:
-        log = await connect(orders.endpoint, name="control", patience=60)
-        cleanup.push_async_callback(log.close)
-        engine = open_engine(config.sqlalchemy_url)
-        cleanup.push_async_callback(engine.dispose)
-        sessions = open_sessions(engine)
+        log, sessions = await cleanup.enter_async_context(ground(orders, config))
         egress = Egress(allow=config.egress_allow, deny=config.egress_deny)
         cleanup.push_async_callback(egress.close)
         follower = Follower(sessions, Closed(), interval=config.poll_interval)

@@ -11,15 +11,15 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from midstream.api import operations
+from midstream.app.ground import ground
 from midstream.app.orders import Orders
 from midstream.app.relay import Relay
 from midstream.app.serving import serve
 from midstream.config import Config
-from midstream.log import Appender, Log, connect
+from midstream.log import Appender, Log
 from midstream.pipeline import ingest
 from midstream.secrets import Closed
 from midstream.store.follow import Follower
-from midstream.store.session import open_engine, open_sessions
 from midstream.store.snapshot import revision
 from midstream.telemetry import logger
 from midstream.web import home
@@ -28,11 +28,7 @@ from midstream.web import home
 async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop`; then take nothing new, answer what was taken, and leave."""
     async with AsyncExitStack() as cleanup:
-        log = await connect(orders.endpoint, name="front", patience=60)
-        cleanup.push_async_callback(log.close)
-        engine = open_engine(config.sqlalchemy_url)
-        cleanup.push_async_callback(engine.dispose)
-        sessions = open_sessions(engine)
+        log, sessions = await cleanup.enter_async_context(ground(orders, config))
         # Nothing here needs a secret, and this is the process that strangers talk to.
         follower = Follower(sessions, Closed(), interval=config.poll_interval)
         tasks = [asyncio.create_task(follower.run())]
