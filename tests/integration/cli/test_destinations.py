@@ -82,3 +82,16 @@ def test_destinations_and_functions_in_front_of_them_are_switched_on_and_off(ter
     ]
     instance = listed[-1][1]
     assert terminal.run("destinations", "disable", instance).startswith(f"disabled {instance} ")
+
+
+def test_a_function_that_is_disconnected_is_gone_from_the_destination_and_can_be_deleted(terminal: Terminal) -> None:
+    connected(terminal)
+    made = terminal.json("destinations", "connect", "mark", "warehouse", "--set", "mark=x")
+    terminal.run("functions", "delete", "mark", code=1)
+    terminal.run("destinations", "disconnect", "attic/mark", code=1)
+    assert "the function 'mark' is not connected to 'attic'" in terminal.said
+    terminal.run("destinations", "disconnect", "warehouse", code=1)
+    assert "'warehouse'" in terminal.said
+    assert terminal.json("destinations", "disconnect", "warehouse/mark")["id"] == made["id"]
+    assert [it["instances"] for it in terminal.json("destinations", "list")] == [[], []]
+    terminal.run("functions", "delete", "mark")
