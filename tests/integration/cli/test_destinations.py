@@ -57,6 +57,8 @@ def test_what_cannot_be_connected_is_said(terminal: Terminal) -> None:
         (["--set", "mrak=1"], 1, "unknown setting 'mrak'; did you mean 'mark'?"),
         (["--set", "mark"], 2, "expected NAME=…, got 'mark'"),
         (["--set", "strict=yes"], 1, "setting 'strict' of type BOOLEAN: line 1, column 1, is not valid JSON"),
+        (["--set", "strict=yes"], 1, "is not valid JSON: Expecting value; write it as true or false"),
+        (["--set", "fields=a"], 1, """is not valid JSON: Expecting value; write it as '["a", "b"]'"""),
         (["--secret-env", "salt=NOWHERE"], 1, "the environment variable NOWHERE is not set, and setting 'salt' is to"),
         (["--settings", "-", "--secret", "salt"], 2, "stdin cannot hold both"),
         ([], 1, "setting 'mark' is required"),
