@@ -284,6 +284,19 @@ def test_cases_see_no_network_and_say_which_answer_is_missing(tmp_path: Path) ->
     says(stubborn, 3, stdout="0 passed, 1 failed.\n")
 
 
+def test_settings_for_given_events_have_to_fit_what_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "function.js").write_text("onTrack = (event, settings) => ({ ...event, seen: settings.salt })")
+    (tmp_path / "function.toml").write_text("[settings.salt]\nrequired = true\n")
+    (tmp_path / "event.json").write_text(json.dumps(event("x")))
+    asked = ("functions", "test", ".", "--event", "event.json")
+    says(midstream(*asked, cwd=tmp_path), 1, stderr="setting 'salt' is required: give it a value")
+    asked += ("--settings", "settings.json")
+    (tmp_path / "settings.json").write_text(json.dumps({"slat": "a"}))
+    says(midstream(*asked, cwd=tmp_path), 1, stderr="did you mean 'salt'?")
+    (tmp_path / "settings.json").write_text(json.dumps({"salt": "a"}))
+    says(midstream(*asked, cwd=tmp_path), 0, stdout='"seen": "a"')
+
+
 def test_cases_of_code_that_does_not_load_are_not_run(tmp_path: Path) -> None:
     lay(tmp_path, one=priced(1))
     (tmp_path / "function.js").write_text("function onTrack( {")

@@ -125,6 +125,16 @@ async def test_the_last_samples_of_each_destination_and_reason_are_kept(sessions
     assert {it.message_id for it in await samples(sessions, limit=2000)} >= {"b", "c"}
 
 
+async def test_samples_are_asked_for_by_time_as_counts_are(sessions: Sessions) -> None:
+    old, late = (
+        changed(SAMPLE, message_id="old", at=ms(NOON)),
+        changed(SAMPLE, message_id="late", at=ms(NOON + timedelta(hours=2))),
+    )
+    await record(sessions, 1, [], [old, late])
+    assert [it.message_id for it in await samples(sessions, since=NOON + timedelta(hours=1))] == ["late"]
+    assert len(await samples(sessions, since=NOON)) == 2
+
+
 async def test_a_sample_comes_back_as_it_was(sessions: Sessions) -> None:
     body = {"event": "Ünï\u0000 🎉", "properties": {"n": 1.5, "list": [None, True]}}
     sample = changed(SAMPLE, body=body, at=ms(NOON) + 123)

@@ -19,6 +19,9 @@ from midstream.errors import Invalid, RequestError, TooManyRequests, Unavailable
 from midstream.telemetry import logger
 
 MEDIA_TYPE = "application/problem+json"
+# The framework takes a body for a text where no content type says that it is JSON.
+_NO_OBJECT = ("missing", "model_type", "model_attributes_type", "dict_type")
+_EXPECTED_BODY = "expected a JSON object as the body, sent with the header Content-Type: application/json"
 RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -96,6 +99,8 @@ def _fault(error: Mapping[str, Any]) -> Fault:
     if error["type"] == "json_invalid":
         reason = error.get("ctx", {}).get("error", "")
         return Fault(type="bad-request", message=f"the body is not valid JSON: {reason}")
+    if tuple(error["loc"]) == ("body",) and error["type"] in _NO_OBJECT:
+        return Fault(type="input-validation", message=_EXPECTED_BODY)
     if error["type"] == "unknown_key":
         place.append(error["ctx"]["key"].strip("'\""))
     message = {"missing": "this field is missing"}.get(error["type"], error["msg"])

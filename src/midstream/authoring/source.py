@@ -22,6 +22,7 @@ DECLARATION = "function.toml"
 CASES = "cases"
 _NAMES = ("function.js", "function.ts", "index.js", "index.ts")
 _ENDINGS = (".js", ".ts")
+_BESIDE_CODE = (".toml", ".json")
 _NOT_CODE = (".d.ts", ".config.js", ".config.ts")
 
 
@@ -59,6 +60,8 @@ class Source:
 def find(place: Path) -> Source:
     """Read the function that a path names: the file itself, or the only one in a folder."""
     path = _code_in(place) if place.is_dir() else place
+    if path.suffix in _BESIDE_CODE:
+        raise Invalid("is not code: name the function's folder, or its .js or .ts file", str(path))
     cases = sorted(path.parent.joinpath(CASES).glob("*.json"))
     return Source(path, _text(path), _declared(path.with_name(DECLARATION)), cases)
 

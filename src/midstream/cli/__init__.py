@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any, NamedTuple
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -81,11 +82,27 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="midstream",
     cls=_Commands,
-    help="Insert functions for event streams, on your own machines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell(asked: bool) -> None:
+    if asked:
+        typer.echo(f"midstream {version('midstream')}")
+        raise typer.Exit
+
+
+@app.callback()
+def midstream(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_tell)
+    ] = False,
+) -> None:
+    """Insert functions for event streams, on your own machines."""
+
+
 for _name, _place in COMMANDS.items():
     app.command(_name, help=_place.line)(lambda: None)
 

@@ -66,7 +66,7 @@ async def _read(
         names = await slugs(sessions)
         wanted = id_of(destination, names)
         rows = await attempts.deliveries(sessions, since=since, destination=wanted, reason=reason)
-        kept = await attempts.samples(sessions, destination=wanted, reason=reason) if samples else []
+        kept = await attempts.samples(sessions, since=since, destination=wanted, reason=reason) if samples else []
         return rows, kept, names
 
 

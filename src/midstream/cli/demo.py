@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -139,6 +140,12 @@ async def _running(
             await log.close()
 
 
+def _called() -> str:
+    """Return how to call midstream here. `make demo` runs it from a .venv that is not on the path."""
+    started = sys.argv[0]
+    return started if Path(started).name == "midstream" and not shutil.which("midstream") else "midstream"
+
+
 def _introduce(supervisor: Supervisor, config: Config, entry: Entry) -> None:
     say(
         (
@@ -150,7 +157,7 @@ def _introduce(supervisor: Supervisor, config: Config, entry: Entry) -> None:
             f"  data        {config.data_dir}",
             f"  an event    curl {supervisor.base_url}/v1/track -u {entry.write_key}: -d '{_EVENT}'",
             f"  the API     curl {supervisor.base_url}/sources -H 'Authorization: Bearer {entry.token}'",
-            f"  outcomes    midstream deliveries --data-dir {config.data_dir}",
+            f"  outcomes    {_called()} deliveries --data-dir {config.data_dir}",
             "",
         )
     )

@@ -26,7 +26,7 @@ Place = Annotated[
 
 @app.callback()
 def group() -> None:
-    """Look at destinations, connect functions to them, switch both on and off."""
+    """Look at destinations, connect functions to them and disconnect them, switch both on and off."""
 
 
 @app.command("list")
@@ -121,6 +121,31 @@ def disable(place: Place, url: Url = None, as_json: AsJson = False, data_dir: Da
     Example: midstream destinations disable warehouse
     """
     _switch(place, url=url, as_json=as_json, data_dir=data_dir, enabled=False)
+
+
+@app.command()
+def disconnect(
+    place: Annotated[
+        str, typer.Argument(metavar="DESTINATION/FUNCTION|ID", help="A function in front of a destination.")
+    ],
+    url: Url = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Take a function away from a destination, with its settings. Events go on without it.
+
+    Example: midstream destinations disconnect warehouse/mask
+    """
+
+    async def work(server: Server) -> tuple[str, Any]:
+        found = await instance_id(server, place)
+        return found, await server.ask("DELETE", f"/insert-function-instances/{found}")
+
+    gone, answer = asked(work, url=url, data_dir=data_dir)
+    if as_json:
+        put({"id": gone} | answer)
+    else:
+        say(f"{shown(place)} is not connected any more.")
 
 
 async def _connect(server: Server, function: Object, destination: str, body: dict[str, Any]) -> tuple[Object, bool]:

@@ -18,6 +18,9 @@ from midstream.cli.reading import object_of
 from midstream.domain.written import decoded, nearest, not_json
 from midstream.errors import Invalid
 
+# How a value of a type is written where it is given as text, quoted for a shell.
+_EXAMPLES = {"BOOLEAN": "true or false", "ARRAY": """'["a", "b"]'""", "TEXT_MAP": """'{"a": "b"}'"""}
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -74,7 +77,8 @@ def _value(setting: Mapping[str, Any], text: str) -> Any:
     try:
         return decoded(text)
     except ValueError as error:
-        raise not_json(error, f"setting {setting['name']!r} of type {setting['type']}") from None
+        fault = not_json(error, f"setting {setting['name']!r} of type {setting['type']}")
+        raise Invalid(f"{fault}; write it as {_EXAMPLES[setting['type']]}") from None
 
 
 def _secret(name: str) -> str:

@@ -42,8 +42,12 @@ def rotate(
         put({"sealedAnew": count, "retired": retire and not config.master_key})
         return
     say(f"{count} values were sealed anew")
-    if retire and config.master_key:
+    if not retire:
+        say("The old keys are kept, for backups made before; --retire drops them.")
+    elif config.master_key:
         say("MIDSTREAM_MASTER_KEY is yours to change: take the old keys out of it now")
+    else:
+        say("The old keys are gone.")
 
 
 async def _rotate(config: Config, *, retire: bool) -> int:

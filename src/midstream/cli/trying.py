@@ -25,6 +25,7 @@ from midstream.cli.options import AsJson, configured, put, say
 from midstream.cli.reading import events_of, object_of
 from midstream.cli.verdicts import Judged, case_json, diagnoses_json, show_case, show_result, summary, told
 from midstream.config import Config
+from midstream.domain.settings import check_values
 from midstream.egress import Egress
 from midstream.errors import Invalid
 
@@ -133,6 +134,8 @@ def _try(order: Order) -> bool:
 async def _try_events(order: Order, source: Source, events: list[dict[str, Any]]) -> bool:
     if not events:
         raise Invalid("there is no event in it; expected a JSON object, an array of them, or one a line", order.event)
+    if source.schema is not None:
+        check_values(source.schema, order.values)
     found = await check(source.code, order.bench, schema=source.schema, types="none")
     egress = Egress(allow=order.config.egress_allow, deny=order.config.egress_deny)
     try:

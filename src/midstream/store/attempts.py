@@ -105,11 +105,18 @@ async def deliveries(
 
 
 async def samples(
-    sessions: Sessions, *, destination: str | None = None, reason: str | None = None, limit: int = SAMPLES_KEPT
+    sessions: Sessions,
+    *,
+    since: datetime | None = None,
+    destination: str | None = None,
+    reason: str | None = None,
+    limit: int = SAMPLES_KEPT,
 ) -> list[Sample]:
-    """Return the latest events that were not delivered, newest first."""
+    """Return the latest events that were not delivered, newest first: of all there are, or of those `since` a time."""
     row = DeliverySampleRow
     query = select(row).where(*_matching(row, destination, reason)).order_by(row.id.desc()).limit(limit)
+    if since is not None:
+        query = query.where(row.at >= since)
     async with reading(sessions) as session:
         return [_sample(found) for found in await session.scalars(query)]
 

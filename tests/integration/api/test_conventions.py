@@ -149,6 +149,13 @@ async def test_what_is_not_as_it_should_be_is_told_with_its_field(desk: Desk) ->
     answer = await desk.client.post("/sources", content=b"{nope", headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert "not valid JSON" in answer.json()["errors"][0]["message"]
+    for content, kind in ((b"{}", "application/x-www-form-urlencoded"), (b"[]", "application/json"), (b"", "")):
+        answer = await desk.client.post("/sources", content=content, headers={"content-type": kind} if kind else {})
+        assert answer.status_code == 422
+        [fault] = answer.json()["errors"]
+        assert fault["message"] == (
+            "expected a JSON object as the body, sent with the header Content-Type: application/json"
+        )
 
 
 async def test_every_answer_that_is_no_success_is_a_problem_with_errors(desk: Desk) -> None:

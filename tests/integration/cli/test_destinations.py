@@ -57,6 +57,8 @@ def test_what_cannot_be_connected_is_said(terminal: Terminal) -> None:
         (["--set", "mrak=1"], 1, "unknown setting 'mrak'; did you mean 'mark'?"),
         (["--set", "mark"], 2, "expected NAME=…, got 'mark'"),
         (["--set", "strict=yes"], 1, "setting 'strict' of type BOOLEAN: line 1, column 1, is not valid JSON"),
+        (["--set", "strict=yes"], 1, "is not valid JSON: Expecting value; write it as true or false"),
+        (["--set", "fields=a"], 1, """is not valid JSON: Expecting value; write it as '["a", "b"]'"""),
         (["--secret-env", "salt=NOWHERE"], 1, "the environment variable NOWHERE is not set, and setting 'salt' is to"),
         (["--settings", "-", "--secret", "salt"], 2, "stdin cannot hold both"),
         ([], 1, "setting 'mark' is required"),
@@ -82,3 +84,16 @@ def test_destinations_and_functions_in_front_of_them_are_switched_on_and_off(ter
     ]
     instance = listed[-1][1]
     assert terminal.run("destinations", "disable", instance).startswith(f"disabled {instance} ")
+
+
+def test_a_function_that_is_disconnected_is_gone_from_the_destination_and_can_be_deleted(terminal: Terminal) -> None:
+    connected(terminal)
+    made = terminal.json("destinations", "connect", "mark", "warehouse", "--set", "mark=x")
+    terminal.run("functions", "delete", "mark", code=1)
+    terminal.run("destinations", "disconnect", "attic/mark", code=1)
+    assert "the function 'mark' is not connected to 'attic'" in terminal.said
+    terminal.run("destinations", "disconnect", "warehouse", code=1)
+    assert "'warehouse'" in terminal.said
+    assert terminal.json("destinations", "disconnect", "warehouse/mark")["id"] == made["id"]
+    assert [it["instances"] for it in terminal.json("destinations", "list")] == [[], []]
+    terminal.run("functions", "delete", "mark")

@@ -85,3 +85,11 @@ def test_a_faulty_declaration_is_told_by_its_table(tmp_path: Path, text: str, sa
     with pytest.raises(Invalid) as caught:
         find(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'function.toml'}: {said}")
+
+
+@pytest.mark.parametrize("name", ["function.toml", "cases/one.json"])
+def test_a_file_beside_the_code_is_not_taken_for_code(name: str, tmp_path: Path) -> None:
+    (tmp_path / "cases").mkdir()
+    (tmp_path / name).write_text("")
+    with pytest.raises(Invalid, match=r"is not code: name the function's folder, or its \.js or \.ts file"):
+        find(tmp_path / name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+from typer.testing import CliRunner
 
-from midstream.cli import COMMANDS, command
+from midstream.cli import COMMANDS, app, command
 
 HEAVY = {"aiohttp", "alembic", "nats", "prometheus_client", "pydantic", "sqlalchemy", "structlog"}
 
@@ -32,3 +34,8 @@ def test_listing_the_commands_imports_none_of_what_they_need() -> None:
 
 def test_the_authors_commands_need_neither_log_nor_database() -> None:
     assert not imported("functions", "check", "--help") & {"alembic", "nats", "sqlalchemy"}
+
+
+def test_the_version_is_told() -> None:
+    ran = CliRunner().invoke(app, ["--version"])
+    assert (ran.exit_code, ran.stdout) == (0, f"midstream {version('midstream')}\n")
