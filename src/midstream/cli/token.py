@@ -14,10 +14,10 @@ from midstream.cli.operating import Workspace, operating
 from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control import tokens
-from midstream.control.enrolment import enrol
+from midstream.control.enrolment import Made, create_token_for
 from midstream.control.grants import Granted, Target
 from midstream.control.tokens import TokenView
-from midstream.domain.access import ROLES, Grant, Role, Scope
+from midstream.domain.access import ROLES, Role, Scope
 from midstream.domain.times import iso
 
 app = typer.Typer(help="API tokens.", no_args_is_help=True)
@@ -30,7 +30,13 @@ def create(
     on: Annotated[
         list[str] | None, typer.Option("--on", help="Only on these functions or sources, by id; may be given again.")
     ] = None,
-    email: Annotated[str, typer.Option(help="The member it acts as; added as an owner when there is none.")] = "",
+    email: Annotated[
+        str | None,
+        typer.Option(
+            help="The member it acts as; in a workspace without members they become its owner.",
+            show_default="you, where you are an owner; else the only owner",
+        ),
+    ] = None,
     days: Annotated[int | None, typer.Option(help="For how long it is good. Without: until it is taken away.")] = None,
     workspace: Workspace = None,
     as_json: AsJson = False,
@@ -42,33 +48,39 @@ def create(
     """
     config = configured(data_dir=data_dir)
     roles = role or [Role.WORKSPACE_OWNER]
-    creator = email or f"{getpass.getuser()}@localhost.localdomain"
-    made = asyncio.run(_create(config, workspace, creator, name, roles, on or [], days))
+    made = asyncio.run(_create(config, workspace, email, name, roles, on or [], days))
+    if made is None:
+        raise typer.BadParameter("name the member it acts as: there is no one owner who is meant", param_hint="--email")
+    token = made.token
+    if made.added:
+        say(f"added {token.creator} as the workspace's owner")
     if as_json:
-        put(msgspec.to_builtins(made) | {"token": made.secret})
+        put(msgspec.to_builtins(token) | {"token": token.secret})
         return
-    say(f"{made.id} for {made.creator}; it is shown only now:")
-    typer.echo(made.secret)
+    say(f"{token.id} for {token.creator}; it is shown only now:")
+    typer.echo(token.secret)
 
 
 async def _create(
     config: Config,
     workspace: str | None,
-    email: str,
+    email: str | None,
     name: str,
     roles: list[Role],
     on: list[str],
     days: int | None,
-) -> TokenView:
+) -> Made | None:
     async with operating(config, workspace, begin=True) as call:
-        creator = await enrol(call, email=email, grant=Grant(Role.WORKSPACE_OWNER))
-        lifetime = None if days is None else timedelta(days=days)
         everything = (Target(call.caller.workspace_id, Scope.WORKSPACE),)
-        permissions = [
-            Granted(each.value, tuple(Target(one, ROLES[each].scope) for one in on) or everything) for each in roles
-        ]
-        return await tokens.create_token(
-            call, name=name, permissions=permissions, creator_id=creator, expires_in=lifetime
+        return await create_token_for(
+            call,
+            email=email,
+            usual=f"{getpass.getuser()}@localhost.localdomain",
+            name=name,
+            permissions=[
+                Granted(each.value, tuple(Target(one, ROLES[each].scope) for one in on) or everything) for each in roles
+            ],
+            expires_in=None if days is None else timedelta(days=days),
         )
 
 

@@ -214,16 +214,21 @@ async def keeping_an_owner(act: Act) -> AsyncIterator[None]:
 
 async def has_owner(act: Act) -> bool:
     """Say whether some member is a Workspace Owner, by themselves or by a group."""
+    return bool(await owners(act))
+
+
+async def owners(act: Act) -> Sequence[UserRow]:
+    """Return the members that are Workspace Owners, by themselves or by a group, by e-mail address."""
     owning = select(GrantRow.subject_id).where(
         GrantRow.workspace_id == act.workspace_id, GrantRow.role == Role.WORKSPACE_OWNER.value
     )
     by_group = select(GroupMemberRow.email).where(GroupMemberRow.group_id.in_(owning))
     query = (
-        select(UserRow.id)
+        select(UserRow)
         .join(MemberRow, MemberRow.user_id == UserRow.id)
         .where(MemberRow.workspace_id == act.workspace_id, or_(UserRow.id.in_(owning), UserRow.email.in_(by_group)))
     )
-    return await act.session.scalar(query.limit(1)) is not None
+    return (await act.session.scalars(query.order_by(UserRow.email))).all()
 
 
 roles = use_case(list_roles, Permission.WORKSPACE_READ)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.terminal import Terminal, terminal
+
+__all__ = ["terminal"]
+
+OPERATOR = f"{getpass.getuser()}@localhost.localdomain"
+
+
+def creator(terminal: Terminal, *arguments: str) -> str:
+    return str(terminal.json("token", "create", *arguments)["creator"])
+
+
+def roles(terminal: Terminal) -> dict[str, list[str]]:
+    """Return what each member holds, by address."""
+    listed: list[dict[str, Any]] = terminal.json("user", "list")
+    return {each["email"]: [it["roleId"] for it in each["permissions"]] for each in listed}
+
+
+def trail(terminal: Terminal) -> list[tuple[str, str]]:
+    return [(each["type"], each["resourceName"]) for each in terminal.json("audit", "list")]
+
+
+@pytest.mark.parametrize(("arguments", "owner"), [((), OPERATOR), (("--email", " Ann@Example.com"), "ann@example.com")])
+def test_the_first_token_of_a_workspace_makes_its_owner_and_says_so(
+    terminal: Terminal, arguments: tuple[str, ...], owner: str
+) -> None:
+    made = terminal.run("token", "create", "--name", "ci", *arguments)
+    assert made.startswith("mst_")
+    first, second = terminal.said.splitlines()
+    assert first == f"added {owner} as the workspace's owner"
+    assert second.endswith(f" for {owner}; it is shown only now:")
+    assert roles(terminal) == {owner: ["workspace_owner"]}
+    assert trail(terminal)[:2] == [("Access Token Created", "ci"), ("User Created", owner)]
+    terminal.run("token", "create", *arguments)
+    assert "added" not in terminal.said
+
+
+def test_a_token_for_an_address_that_no_member_has_is_refused_and_adds_nobody(terminal: Terminal) -> None:
+    terminal.run("user", "create", "ann@example.com")
+    terminal.run("token", "create", "--email", "anne@example.com", code=1)
+    assert terminal.said == (
+        "--email: no member has the address anne@example.com; add them with `midstream user create anne@example.com`"
+    )
+    assert roles(terminal) == {"ann@example.com": ["workspace_owner"]}
+
+
+def test_a_token_that_cannot_be_made_leaves_no_owner_behind(terminal: Terminal) -> None:
+    terminal.run("token", "create", "--role", "functions_admin", "--on", "ifnd_none", code=1)
+    assert roles(terminal) == {}
+
+
+def test_without_an_address_a_token_acts_as_the_operator_or_the_only_owner_and_else_asks(terminal: Terminal) -> None:
+    terminal.run("user", "create", "ann@example.com")
+    terminal.run("user", "create", OPERATOR)
+    assert creator(terminal) == "ann@example.com"
+    assert creator(terminal, "--email", OPERATOR) == OPERATOR
+    terminal.run("user", "create", "bob@example.com", "--role", "workspace_owner")
+    terminal.run("token", "create", code=2)
+    assert "--email" in terminal.said
+    assert not any(name in terminal.said for name in ("ann", "bob"))
+    terminal.run("user", "remove", OPERATOR)
+    terminal.run("user", "create", OPERATOR, "--role", "workspace_owner")
+    assert creator(terminal) == OPERATOR
