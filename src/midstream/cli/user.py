@@ -14,12 +14,22 @@ from midstream.cli.opening import opened_sessions
 from midstream.cli.operating import Workspace, operating
 from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
 from midstream.config import Config
+from midstream.control.act import Call
 from midstream.control.grants import Granted, Target
-from midstream.control.members import MemberView, create_member, members, remove_members
+from midstream.control.members import (
+    MemberView,
+    create_member,
+    get_member,
+    members,
+    remove_members,
+    replace_member_permissions,
+)
 from midstream.control.passwords import Passwords
 from midstream.control.reset import set_password
 from midstream.domain.access import ROLES, Role, Scope
 from midstream.errors import RequestError
+
+Who = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="Who.")]
 
 app = typer.Typer(help="Who belongs to a workspace.", no_args_is_help=True)
 
@@ -60,9 +70,38 @@ async def _create(
     config: Config, email: str, name: str | None, roles: Sequence[Role] | None, workspace: str | None
 ) -> MemberView:
     async with operating(config, workspace, begin=True) as call:
-        everything = (Target(call.caller.workspace_id, Scope.WORKSPACE),)
-        permissions = [Granted(role, everything) for role in roles] if roles else None
+        permissions = _on_all(call, roles) if roles else None
         return await create_member(call, email=email, name=name, permissions=permissions)
+
+
+def _on_all(call: Call, roles: Sequence[Role]) -> list[Granted]:
+    return [Granted(role, (Target(call.caller.workspace_id, Scope.WORKSPACE),)) for role in roles]
+
+
+@app.command("role")
+def role_command(
+    user: Who,
+    role: Annotated[list[Role], typer.Option(help="A role, on all there is; may be given several times.")],
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a member these roles instead of those they have themselves. Their tokens follow at once.
+
+    Example: midstream user role bob@example.com --role functions_admin --role source_read_only
+    """
+    changed = asyncio.run(_replace(configured(data_dir=data_dir), user, role, workspace))
+    if as_json:
+        put(_said(changed))
+        return
+    say(f"{shown(changed.name)} is {', '.join(_roles(changed))} now.")
+
+
+async def _replace(config: Config, user: str, roles: Sequence[Role], workspace: str | None) -> MemberView:
+    async with operating(config, workspace) as call:
+        found = await _member(call, user)
+        await replace_member_permissions(call, found, _on_all(call, roles))
+        return await get_member(call, found)
 
 
 @app.command("list")
@@ -89,7 +128,7 @@ async def _list(config: Config, workspace: str | None) -> list[MemberView]:
 
 @app.command()
 def remove(
-    user: Annotated[str, typer.Argument(metavar="EMAIL|ID", help="Who.")],
+    user: Who,
     workspace: Workspace = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -103,13 +142,18 @@ def remove(
 
 async def _remove(config: Config, user: str, workspace: str | None) -> None:
     async with operating(config, workspace) as call:
-        wanted = user.strip().lower()
-        known = [each.id for each in await members(call) if wanted == each.email or user == each.id]
-        if not known:
-            raise RequestError(
-                404, "not-found", f"there is no user {user!r} in the workspace; `midstream user list` lists them"
-            )
-        await remove_members(call, known)
+        await remove_members(call, [await _member(call, user)])
+
+
+async def _member(call: Call, user: str) -> str:
+    """Return a member's id."""
+    wanted = user.strip().lower()
+    for each in await members(call):
+        if wanted == each.email or user == each.id:
+            return each.id
+    raise RequestError(
+        404, "not-found", f"there is no user {user!r} in the workspace; `midstream user list` lists them"
+    )
 
 
 @app.command("password")

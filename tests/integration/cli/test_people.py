@@ -67,3 +67,22 @@ def test_without_an_address_a_token_acts_as_the_operator_or_the_only_owner_and_e
     terminal.run("user", "remove", OPERATOR)
     terminal.run("user", "create", OPERATOR, "--role", "workspace_owner")
     assert creator(terminal) == OPERATOR
+
+
+def test_a_members_roles_are_replaced_and_the_last_owner_stays(terminal: Terminal) -> None:
+    terminal.run("user", "create", "ann@example.com", "--name", "Ann")
+    terminal.run("user", "create", "bob@example.com", "--role", "source_admin")
+    changed = terminal.json(
+        "user", "role", "Bob@example.com", "--role", "functions_admin", "--role", "source_read_only"
+    )
+    assert changed["email"] == "bob@example.com"
+    assert roles(terminal)["bob@example.com"] == ["functions_admin", "source_read_only"]
+    assert trail(terminal)[0] == ("User Policy Updated", "bob@example.com")
+    terminal.run("user", "role", "ann@example.com", "--role", "workspace_member", code=1)
+    assert terminal.said.startswith("this would leave the workspace without a Workspace Owner")
+    terminal.run("user", "role", changed["id"], "--role", "workspace_owner")
+    assert terminal.said == "bob@example.com is Workspace Owner now.\n"
+    terminal.run("user", "role", "ann@example.com", "--role", "workspace_member")
+    terminal.run("user", "role", "eve@example.com", "--role", "workspace_member", code=1)
+    assert terminal.said.startswith("there is no user 'eve@example.com'")
+    terminal.run("user", "role", "ann@example.com", code=2)
