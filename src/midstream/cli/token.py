@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from midstream.cli.operating import Workspace, operating
-from midstream.cli.options import AsJson, DataDir, configured, put, say
+from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
 from midstream.config import Config
 from midstream.control import tokens
 from midstream.control.enrolment import Made, create_token_for
@@ -26,7 +26,14 @@ app = typer.Typer(help="API tokens.", no_args_is_help=True)
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
-    role: Annotated[list[Role] | None, typer.Option("--role", help="A role it gets; may be given again.")] = None,
+    role: Annotated[
+        list[Role] | None,
+        typer.Option(
+            "--role",
+            help="A role it gets; may be given again. It never has more than the member it acts as.",
+            show_default="workspace_owner: all that the member has",
+        ),
+    ] = None,
     on: Annotated[
         list[str] | None, typer.Option("--on", help="Only on these functions or sources, by id; may be given again.")
     ] = None,
@@ -86,7 +93,7 @@ async def _create(
 
 @app.command("list")
 def list_(workspace: Workspace = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the tokens there are. What they are is not known any more.
+    """List the tokens there are, each with the roles that its member leaves it. What they are is not known any more.
 
     Example: midstream token list --json
     """
@@ -96,8 +103,14 @@ def list_(workspace: Workspace = None, as_json: AsJson = False, data_dir: DataDi
         return
     for each in found:
         until = iso(each.expires_at) if each.expires_at else "until taken away"
-        roles = ", ".join(granted.role for granted in each.permissions)
-        typer.echo(f"{each.id}  …{each.last4}  {each.name}  {each.creator}  {roles}  {until}")
+        roles = ", ".join(map(_role, each.effective)) or "no role"
+        typer.echo(f"{each.id}  …{each.last4}  {shown(each.name)}  {each.creator}  {roles}  {until}")
+
+
+def _role(granted: Granted) -> str:
+    if any(each.type == Scope.WORKSPACE for each in granted.resources):
+        return granted.role
+    return f"{granted.role} on {', '.join(each.id for each in granted.resources) or 'nothing'}"
 
 
 async def _list(config: Config, workspace: str | None) -> list[TokenView]:

@@ -183,14 +183,27 @@ async def shown(act: Act, subject_ids: Iterable[str]) -> Mapping[str, tuple[Gran
         there |= set(await act.session.scalars(ids))
     found: dict[str, list[Granted]] = defaultdict(list)
     for row in rows:
-        scope = ROLES[Role(row.role)].scope
-        if row.resources is None:
-            targets = [Target(act.workspace_id, Scope.WORKSPACE)]
-        else:
-            targets = [Target(each, scope) for each in row.resources if each in there]
+        targets = _targets(act, Role(row.role), None if row.resources is None else there & set(row.resources))
         if targets:
-            found[row.subject_id].append(Granted(row.role, tuple(targets)))
+            found[row.subject_id].append(Granted(row.role, targets))
     return defaultdict(tuple, {subject: tuple(each) for subject, each in found.items()})
+
+
+def grant_of(it: Granted) -> Grant:
+    """Return what a permission is to the decision; it is one that was checked."""
+    everything = any(each.type == Scope.WORKSPACE for each in it.resources)
+    return Grant(Role(it.role), None if everything else frozenset(each.id for each in it.resources))
+
+
+def said_of(act: Act, grants: Iterable[Grant]) -> tuple[Granted, ...]:
+    """Return grants as they are shown."""
+    return tuple(Granted(each.role.value, _targets(act, each.role, each.resources)) for each in grants)
+
+
+def _targets(act: Act, role: Role, ids: Iterable[str] | None) -> tuple[Target, ...]:
+    if ids is None:
+        return (Target(act.workspace_id, Scope.WORKSPACE),)
+    return tuple(Target(each, ROLES[role].scope) for each in sorted(ids))
 
 
 def _of(workspace_id: str, subject_ids: Iterable[str]) -> Select[GrantRow]:

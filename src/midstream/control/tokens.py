@@ -15,9 +15,19 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
-from midstream.control.grants import Granted, checked, effective_grants, grants_of, let_hold, said, shown
+from midstream.control.grants import (
+    Granted,
+    checked,
+    effective_grants,
+    grant_of,
+    grants_of,
+    let_hold,
+    said,
+    said_of,
+    shown,
+)
 from midstream.control.transaction import check_name
-from midstream.domain.access import Caller, Permission, Role
+from midstream.domain.access import Caller, Permission, Role, shared
 from midstream.domain.audit import Action, Resource
 from midstream.domain.bearer import hash_of
 from midstream.errors import Invalid, RequestError
@@ -29,7 +39,10 @@ _LONGEST = timedelta(days=3650)
 
 
 class TokenView(msgspec.Struct, frozen=True):
-    """A token. `secret` is there once, just after it was made."""
+    """A token. `secret` is there once, just after it was made.
+
+    `permissions` are what it was granted, `effective` what its creator leaves of them.
+    """
 
     id: str
     name: str
@@ -37,6 +50,7 @@ class TokenView(msgspec.Struct, frozen=True):
     creator: str  # e-mail address
     last4: str
     permissions: tuple[Granted, ...]
+    effective: tuple[Granted, ...]
     created_at: datetime
     expires_at: datetime | None
     secret: str | None = None
@@ -95,6 +109,7 @@ async def _views(act: Act, rows: Sequence[TokenRow]) -> list[TokenView]:
     query = select(UserRow).where(UserRow.id.in_({row.creator_id for row in rows}))
     creators = {user.id: user for user in await act.session.scalars(query)}
     held = await shown(act, [row.id for row in rows])
+    within = {key: await effective_grants(act.session, act.workspace_id, user) for key, user in creators.items()}
     return [
         TokenView(
             id=row.id,
@@ -103,6 +118,7 @@ async def _views(act: Act, rows: Sequence[TokenRow]) -> list[TokenView]:
             creator=creators[row.creator_id].email,
             last4=row.last4,
             permissions=held[row.id],
+            effective=said_of(act, shared(map(grant_of, held[row.id]), within[row.creator_id])),
             created_at=row.created_at,
             expires_at=row.expires_at,
         )

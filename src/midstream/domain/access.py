@@ -144,6 +144,38 @@ def _holds(grant: Grant, permission: Permission, subject: Subject) -> bool:
     return grant.resources is None or permission in _ANYWHERE or subject.concerned(permission) in grant.resources
 
 
+def shared(own: Iterable[Grant], within: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return the grants that allow what both of these allow, without those that another one covers."""
+    both = list(within)
+    found = {_meet(one, other) for one in own for other in both}
+    return tuple(
+        sorted(
+            (each for each in found if not any(each != other and _covers(other, each) for other in found)),
+            key=lambda each: (each.role, sorted(each.resources or ())),
+        )
+    )
+
+
+def _meet(one: Grant, other: Grant) -> Grant:
+    permissions = ROLES[one.role].permissions & ROLES[other.role].permissions
+    # What two roles have in common is a role, too (tested).
+    role = next(role for role, facts in ROLES.items() if facts.permissions == permissions)
+    lists = [
+        each.resources
+        for each in (one, other)
+        if each.resources is not None and ROLES[each.role].scope is ROLES[role].scope
+    ]
+    return Grant(role, frozenset.intersection(*lists) if lists else None)
+
+
+def _covers(one: Grant, other: Grant) -> bool:
+    if not ROLES[other.role].permissions <= ROLES[one.role].permissions:
+        return False
+    if one.resources is None or ROLES[other.role].permissions <= _ANYWHERE:
+        return True
+    return other.resources is not None and other.resources <= one.resources
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, for which workspace. A token also has its creator's grants in `within`: it may never do more than both."""

@@ -86,3 +86,18 @@ def test_a_members_roles_are_replaced_and_the_last_owner_stays(terminal: Termina
     terminal.run("user", "role", "eve@example.com", "--role", "workspace_member", code=1)
     assert terminal.said.startswith("there is no user 'eve@example.com'")
     terminal.run("user", "role", "ann@example.com", code=2)
+
+
+def test_a_token_is_listed_with_the_roles_its_member_leaves_it(terminal: Terminal) -> None:
+    terminal.run("user", "create", "ann@example.com")
+    terminal.run("user", "create", "bob@example.com", "--role", "functions_read_only")
+    terminal.run("token", "create", "--email", "bob@example.com")
+    terminal.run("token", "create", "--email", "ann@example.com", "--role", "source_admin", "--role", "functions_admin")
+    bobs, anns = terminal.run("token", "list").splitlines()
+    assert "  bob@example.com  functions_read_only  until taken away" in bobs
+    assert "  ann@example.com  functions_admin, source_admin  until taken away" in anns
+    [listed, _] = terminal.json("token", "list")
+    assert [each["role"] for each in listed["permissions"]] == ["workspace_owner"]
+    assert [each["role"] for each in listed["effective"]] == ["functions_read_only"]
+    terminal.run("user", "role", "bob@example.com", "--role", "workspace_member")
+    assert "  bob@example.com  workspace_member  " in terminal.run("token", "list")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midstream.domain.access import (
     ROLES,
@@ -9,9 +11,11 @@ from midstream.domain.access import (
     Grant,
     Permission,
     Role,
+    Scope,
     Subject,
     allows,
     operator,
+    shared,
     visible,
 )
 
@@ -89,3 +93,39 @@ def test_a_token_never_has_more_rights_than_both_it_and_its_creator() -> None:
 def test_who_runs_commands_on_the_data_dir_owns_all_of_it() -> None:
     assert operator("ws_1").may(Permission.ACCESS_MANAGE, WORKSPACE)
     assert set(ROLES) == set(Role)
+
+
+def test_what_two_roles_have_in_common_is_a_role() -> None:
+    known = {facts.permissions for facts in ROLES.values()}
+    assert {one & other for one in known for other in known} <= known
+
+
+NAMES = {Scope.FUNCTION: ("ifnd_1", "ifnd_2"), Scope.SOURCE: ("src_1", "src_2")}
+
+
+@st.composite
+def some_grants(draw: st.DrawFn) -> tuple[Grant, ...]:
+    found = []
+    for role in draw(st.lists(st.sampled_from(Role), max_size=3)):
+        names = NAMES.get(ROLES[role].scope)
+        ids = st.none() | st.frozensets(st.sampled_from(names)) if names else st.none()
+        found.append(Grant(role, draw(ids)))
+    return tuple(found)
+
+
+@given(some_grants(), some_grants())
+def test_what_is_shown_of_a_token_allows_what_it_and_its_creator_both_may(
+    own: tuple[Grant, ...], within: tuple[Grant, ...]
+) -> None:
+    caller, both = Caller("tok_1", "ws_1", own, within), shared(own, within)
+    for function in (None, *NAMES[Scope.FUNCTION]):
+        for source in (None, *NAMES[Scope.SOURCE]):
+            for permission in Permission:
+                on = Subject(function, source)
+                assert allows(both, permission, on) == caller.may(permission, on)
+
+
+def test_what_a_role_covers_is_not_shown_beside_it() -> None:
+    functions, owner = Grant(Role.FUNCTIONS_ADMIN), Grant(Role.WORKSPACE_OWNER)
+    assert shared([owner], [functions, Grant(Role.WORKSPACE_MEMBER)]) == (functions,)
+    assert shared([owner], []) == ()
