@@ -48,7 +48,7 @@ COMMANDS = {
         "Show counts by destination, type, event and reason, and samples of what was not delivered.",
     ),
     "functions": _Place("functions:app", "Write, try and release functions."),
-    "filters": _Place("filters:app", "Try the conditions of destination filters."),
+    "filters": _Place("filters:app", "See destination filters, and try their conditions."),
     "destinations": _Place("destinations:app", "Connect functions to destinations."),
     "events": _Place("events:app", "Send events."),
     "token": _Place("token:app", "API tokens."),

@@ -1,14 +1,18 @@
-"""`midstream filters`: try the condition of a destination filter. It needs no server."""
+"""`midstream filters`: a destination's filters on a server; and trying a condition, which needs none."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from midstream.cli.options import AsJson, put, say, shown
+from midstream.cli.library import in_columns
+from midstream.cli.naming import Object, destination_id
+from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.reading import object_of
+from midstream.cli.server import Server, Url, asked
 from midstream.domain.condition import Condition, Fault, compiled
 from midstream.errors import FqlError, Invalid
 
@@ -16,12 +20,48 @@ from midstream.errors import FqlError, Invalid
 NO_MATCH = 1
 NOT_PARSABLE = 3
 
-app = typer.Typer(help="Try the conditions of destination filters.", no_args_is_help=True)
+app = typer.Typer(help="See destination filters, and try their conditions.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Try the conditions of destination filters."""
+    """See the filters of destinations, and try conditions."""
+
+
+@app.command("list")
+def list_(
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="The destination, by slug or id.")],
+    url: Url = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List a destination's filters: the title, the condition, and what is done where it holds.
+
+    Example: midstream filters list warehouse --json
+    """
+
+    async def work(server: Server) -> list[Object]:
+        return await server.every(f"/destination/{await destination_id(server, destination)}/filters", "filters")
+
+    found = asked(work, url=url, data_dir=data_dir)
+    if as_json:
+        put(found)
+        return
+    for line in in_columns([_row(each) for each in found]):
+        typer.echo(line)
+    if not found:
+        say("The destination has no filter: `midstream apply` makes them.")
+
+
+def _row(it: Object) -> tuple[str, ...]:
+    actions = ", ".join(map(_action, it["actions"]))
+    return (it["title"], f"if {' '.join(it['if'].splitlines())}", actions, "enabled" if it["enabled"] else "disabled")
+
+
+def _action(it: Object) -> str:
+    """Say an action as a folder has it: its type, and what else it was given."""
+    given = {name: value for name, value in it.items() if name != "type"}
+    return f"{it['type']} {json.dumps(given, ensure_ascii=False)}" if given else str(it["type"])
 
 
 @app.command()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from tests.integration.cli.terminal import Terminal, terminal
+from tests.integration.cli.terminal import FOLDER, Terminal, terminal
 
 __all__ = ["terminal"]
 
@@ -97,3 +97,30 @@ def test_a_function_that_is_disconnected_is_gone_from_the_destination_and_can_be
     assert terminal.json("destinations", "disconnect", "warehouse/mark")["id"] == made["id"]
     assert [it["instances"] for it in terminal.json("destinations", "list")] == [[], []]
     terminal.run("functions", "delete", "mark")
+
+
+def test_a_destinations_filters_are_listed(terminal: Terminal) -> None:
+    terminal.apply(
+        FOLDER
+        + """
+[[destination.attic.filters]]
+title = "Orders only"
+if = "!match(event, 'Order *')"
+actions = [{ type = "DROP" }]
+[[destination.attic.filters]]
+title = "A tenth"
+if = "all"
+enabled = false
+actions = [{ type = "SAMPLE", percent = 0.1 }]
+"""
+    )
+    assert terminal.run("filters", "list", "attic") == (
+        "Orders only  if !match(event, 'Order *')  DROP                     enabled\n"
+        'A tenth      if all                       SAMPLE {"percent": 0.1}  disabled\n'
+    )
+    [one, _] = terminal.json("filters", "list", "attic")
+    assert (one["title"], one["actions"], one["enabled"]) == ("Orders only", [{"type": "DROP"}], True)
+    assert terminal.run("filters", "list", "warehouse") == ""
+    assert terminal.said == "The destination has no filter: `midstream apply` makes them.\n"
+    terminal.run("filters", "list", "attick", code=1)
+    assert terminal.said == "there is no destination 'attick'; there are: attic, warehouse"
