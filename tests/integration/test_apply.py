@@ -159,6 +159,32 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(shop: Shop) -> None:
     assert await shop.apply() == planned
 
 
+async def test_a_dry_run_without_the_secrets_shows_the_plan_and_warns_of_each(shop: Shop) -> None:
+    shop.edit(
+        "shared_secret =", 'secret_headers = { A = { env = "HEADER" }, B = { env = "MASK_SALT" } }, shared_secret ='
+    )
+    planned = await shop.apply(dry_run=True, environ={"MASK_SALT": "s4lt-planted"})
+    assert [(it.kind, it.slug) for it in planned][-3:] == [
+        ("create", "warehouse"),
+        ("create", "warehouse/mask"),
+        ("create", "warehouse/drop"),
+    ]
+    without = "is not set, without which this cannot be applied"
+    assert [detail for it in planned for detail in it.details if detail.startswith("warning")] == [
+        f"warning: WEBSITE_WRITE_KEY {without}",
+        f"warning: settings.secret_headers: HEADER {without}",
+        f"warning: settings.shared_secret: HOOK_SECRET {without}",
+    ]
+    await shop.refusal(environ={"MASK_SALT": "s4lt-planted"})
+
+
+@pytest.mark.parametrize("kind", ["STRING", "BOOLEAN", "ARRAY", "TEXT_MAP"])
+async def test_a_dry_run_goes_on_without_a_secret_of_any_type(shop: Shop, kind: str) -> None:
+    shop.edit('label = "Salt"', f'label = "Salt"\ntype = "{kind}"')
+    told = await shop.changed(dry_run=True, environ={})
+    assert told["instance warehouse/mask"][0].startswith("warning: settings.salt: MASK_SALT is not set")
+
+
 async def test_each_change_is_told_by_name_and_never_by_value(shop: Shop) -> None:
     await shop.apply()
     shop.edit('name = "Website"', 'name = "The website"\nenabled = false')

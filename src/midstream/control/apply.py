@@ -15,7 +15,7 @@ from sqlalchemy import select
 from midstream.control import functions, sources, versions
 from midstream.control import settings as values
 from midstream.control.act import Act
-from midstream.control.changes import Application, Change, at
+from midstream.control.changes import Application, Change, at, missing
 from midstream.control.connect import Runnable, apply_destination
 from midstream.control.folder import Folder, FromEnvironment, SourceSection
 from midstream.control.prune import remove_unmentioned
@@ -122,9 +122,13 @@ async def _write_keys(
     """Add the write keys that are not there yet; return what changed, and which could not be read and need not be."""
     told, unread = [], []
     for key in section.write_keys or ():
-        if isinstance(key, FromEnvironment) and not it.environ.get(key.env) and await _has_key(it, source.id):
-            unread.append(f"its write keys stay as they are: {key.env} is not set")
-            continue
+        if isinstance(key, FromEnvironment) and not it.environ.get(key.env):
+            if await _has_key(it, source.id):
+                unread.append(f"its write keys stay as they are: {key.env} is not set")
+                continue
+            if it.dry_run:
+                unread.append(missing(key.env))
+                continue
         text = values.from_environment(key.model_dump(), it.environ) if isinstance(key, FromEnvironment) else key
         if await sources.add_write_key(it.act, source, text):
             told.append(f"write key …{text[-4:]}")

@@ -17,6 +17,8 @@ from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, Sou
 
 Slugged = TypeVar("Slugged", SourceRow, DestinationRow, FunctionRow)
 
+UNKNOWN = "unknown"  # stands for a text that only the environment of a real apply has
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -70,11 +72,12 @@ class Application:
         return {row.slug: row for row in rows}
 
     def resolve(
-        self, settings: Mapping[str, Any], sensitive: frozenset[str], row: DestinationRow | InstanceRow | None
+        self, settings: Mapping[str, Any], sensitive: Mapping[str, Any], row: DestinationRow | InstanceRow | None
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Read sensitive values from the environment where the folder says so; warn of those it has in the clear.
 
-        A value that is to come from a variable which is not set stays as it is, where the row has one.
+        A value that is to come from a variable which is not set stays as it is, where the row has one. Otherwise a dry run
+        goes on with what stands in `sensitive` for it.
         """
         values.check_json(settings)
         resolved, advice = dict(settings), []
@@ -84,12 +87,21 @@ class Application:
                 resolved[name] = self.act.vault.unseal(row.secrets[name], owner=row.id, name=name)
                 advice.append(f"settings.{name} stays as it is: {variable.name} is not set")
                 continue
+            if self.dry_run and (unset := values.unset(settings[name], self.environ)):
+                resolved[name] = sensitive[name]
+                advice += [f"settings.{name}: {missing(each)}" for each in unset]
+                continue
             resolved[name] = values.from_environment(settings[name], self.environ)
             if values.is_literal(settings[name]):
                 advice.append(
                     f'settings.{name} is sensitive and stands in the folder in the clear: write {{ env = "NAME" }}'
                 )
         return resolved, tuple(advice)
+
+
+def missing(variable: str) -> str:
+    """Say what a dry run goes on without."""
+    return f"{variable} is not set, without which this cannot be applied"
 
 
 @contextmanager

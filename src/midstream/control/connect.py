@@ -12,15 +12,22 @@ from typing import Any
 from sqlalchemy import select
 
 from midstream.control import destinations, filters, instances
-from midstream.control.changes import Application, at
+from midstream.control.changes import UNKNOWN, Application, at
 from midstream.control.folder import ChainEntry, DestinationSection
 from midstream.control.versions import Version
 from midstream.domain.audit import Action
 from midstream.domain.filters import FilterChange
-from midstream.domain.settings import Definition, definitions, sensitive
+from midstream.domain.settings import Definition, SettingType, definitions
 from midstream.domain.written import nearest
 from midstream.errors import Invalid
 from midstream.store.schema import DestinationRow, FilterRow, FunctionRow, InstanceRow, SourceRow, VersionRow
+
+_STAND_INS: Mapping[SettingType, Any] = {
+    "STRING": UNKNOWN,
+    "BOOLEAN": False,
+    "ARRAY": [UNKNOWN],
+    "TEXT_MAP": {UNKNOWN: UNKNOWN},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,9 @@ async def apply_destination(
     if section.source not in sources:
         raise Invalid(f"unknown source {section.source!r}{nearest(section.source, sources)}")
     kind = destinations.kind_of(section.type)
-    settings, warnings = it.resolve(section.settings, kind.sensitive, row)
+    settings, warnings = it.resolve(
+        section.settings, {each: UNKNOWN if kind.is_text(each) else {} for each in kind.sensitive}, row
+    )
     name = section.name or slug
     changed: tuple[str, ...] = ()
     created = row is None
@@ -158,7 +167,9 @@ async def _instance(
     """Connect one function, or change how it is connected; return the instance's id."""
     version = await _version(it, entry, runnable, row)
     schema = definitions(version.settings_schema)
-    settings, warnings = it.resolve(entry.settings, sensitive(schema), row)
+    settings, warnings = it.resolve(
+        entry.settings, {each.name: _STAND_INS[each.type] for each in schema if each.sensitive}, row
+    )
     name = entry.name or runnable.function.name
     changed: tuple[str, ...] = ()
     created = row is None

@@ -21,7 +21,6 @@ from midstream.control.filters import FilterView
 from midstream.control.functions import FunctionView
 from midstream.control.instances import InstanceView
 from midstream.control.sources import SourceView
-from midstream.destinations import Kind
 from midstream.domain.access import Permission
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition, definitions
@@ -131,7 +130,7 @@ async def _destination(
 ) -> _Tables:
     kind = kind_of(view.type)
     secret = {
-        name: it.secret("destination", view.slug, name, text=_is_text(kind, name)) for name in sorted(view.sensitive)
+        name: it.secret("destination", view.slug, name, text=kind.is_text(name)) for name in sorted(view.sensitive)
     }
     row, _ = await it.act.find(DestinationRow, view.id)
     sieves = [_filter(each) for each in await filters.list_filters(it.act, row)]
@@ -183,12 +182,6 @@ async def _entry(it: _Export, destination: DestinationView, view: InstanceView, 
         on_error=(view.on_error, OnError.BLOCK.value),
         settings=(_sorted(plain) | secret, {}),
     )
-
-
-def _is_text(kind: Kind, name: str) -> bool:
-    """Say whether a destination's setting is a text."""
-    schema = kind.settings.model_json_schema()["properties"].get(name, {})
-    return "string" in {each.get("type") for each in (schema, *schema.get("anyOf", ()))}
 
 
 def _said(**given: tuple[Any, Any]) -> _Tables:

@@ -69,6 +69,19 @@ def from_environment(value: Any, environ: Mapping[str, str]) -> Any:
             return value
 
 
+def unset(value: Any, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the environment variables inside a sensitive value that are not set."""
+    if (variable := variable_of(value)) is not None:
+        return () if environ.get(variable.name) else (variable.name,)
+    match value:
+        case dict():
+            return unset(list(value.values()), environ)
+        case list():
+            return tuple(dict.fromkeys(each for item in value for each in unset(item, environ)))
+        case _:
+            return ()
+
+
 def is_literal(value: Any) -> bool:
     """Say whether a sensitive value, or a part of it, stands in the clear where `{env = "NAME"}` could."""
     if variable_of(value) is not None:

@@ -65,6 +65,11 @@ class Kind:
     sensitive: frozenset[str]
     build: Callable[[Destination, Ports], Sender]
 
+    def is_text(self, name: str) -> bool:
+        """Say whether a setting is a text."""
+        schema = self.settings.model_json_schema()["properties"].get(name, {})
+        return "string" in {each.get("type") for each in (schema, *schema.get("anyOf", ()))}
+
 
 def validated(kind: Kind, settings: Mapping[str, Any]) -> BaseModel:
     """Check settings against a catalog entry. `Invalid` says every fault, and no values."""
