@@ -19,7 +19,7 @@ from midstream.cli.options import AsJson, DataDir, configured, put, say
 from midstream.config import Config
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
-from midstream.control.export import CODE, TABLES, Exported, export_workspace
+from midstream.control.export import CODE, HEAD, TABLES, Exported, export_workspace
 from midstream.control.folder import CONFIGURATION, read
 from midstream.domain.http import Exchange, NoAnswer, Outbound
 from midstream.errors import Invalid
@@ -64,7 +64,8 @@ def export(
 ) -> None:
     """Write a workspace as a folder that `apply` reads. Applying it right away changes nothing.
 
-    Secrets are not in it: environment variables stand for them, and those are listed.
+    Secrets are not in it: environment variables stand for them, and those are listed. A folder with other files is
+    refused.
 
     Example: midstream export shop
     """
@@ -89,11 +90,7 @@ async def _export(config: Config, workspace: str | None) -> Exported:
 
 def _write(directory: Path, files: Mapping[str, str]) -> list[str]:
     """Write the files of an export; return the code files of an earlier one that are not among them."""
-    others = [path.name for path in directory.glob("*.toml") if path.name not in (*TABLES, CONFIGURATION)]
-    if others:
-        raise Invalid(
-            f"{', '.join(sorted(others))} would say the same once more: give a folder of its own", str(directory)
-        )
+    _check_own(directory)
     try:
         (directory / CODE).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -101,6 +98,36 @@ def _write(directory: Path, files: Mapping[str, str]) -> list[str]:
     except OSError as error:
         raise Invalid(f"cannot be written: {error.strerror}", str(error.filename or directory)) from None
     return sorted({f"{CODE}/{path.name}" for path in (directory / CODE).glob("*.js")} - files.keys())
+
+
+def _check_own(directory: Path) -> None:
+    """Refuse a folder that is neither new nor of an earlier export, so that nobody's files are written over."""
+    there = [path for path in _entries(directory) if not path.name.startswith(".") and path.name != CONFIGURATION]
+    own = {path.name for path in there if path.name in TABLES and _is_own(path)}
+    if TABLES[0] in own:  # in an earlier export only another table would be in the way
+        there = [path for path in there if path.suffix == ".toml"]
+    if others := sorted(path.name for path in there if path.name not in own):
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise Invalid(
+            f"holds what no export wrote: {', '.join(others[:3])}{more}. Name a new folder, or one of an earlier export",
+            str(directory),
+        )
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Invalid(f"cannot be read: {error.strerror}", str(directory)) from None
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        return path.read_bytes().startswith(HEAD.encode())
+    except OSError:
+        return False
 
 
 async def apply_folder(

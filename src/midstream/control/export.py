@@ -30,7 +30,7 @@ from midstream.store.schema import DestinationRow, VersionRow
 
 TABLES = ("workspace.toml", "functions.toml", "destinations.toml")
 CODE = "functions"  # the folder in the folder with the code
-_HEAD = "# Written by `midstream export`; `midstream apply` reads it.\n"
+HEAD = "# Written by `midstream export`; `midstream apply` reads it.\n"  # how another export knows a table as its own
 
 _Tables = dict[str, Any]
 
@@ -86,7 +86,7 @@ async def describe(act: Act) -> Exported:
             }
         },
     )
-    files = {name: _HEAD + tomli_w.dumps(content) for name, content in zip(TABLES, contents, strict=True)}
+    files = {name: HEAD + tomli_w.dumps(content) for name, content in zip(TABLES, contents, strict=True)}
     code = {_code_file(each): each.code for each in known.values()}
     return Exported(files | code, tuple(it.environment), tuple(it.notes))
 
