@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -64,10 +65,19 @@ def command(name: str) -> Any:
     module, _, attribute = COMMANDS[name].where.partition(":")
     found = getattr(import_module(f"midstream.cli.{module}"), attribute)
     if isinstance(found, typer.Typer):
-        return typer.main.get_group(found)
+        return _unfolded(typer.main.get_group(found))
     alone = typer.Typer(add_completion=False)
     alone.command(name)(found)
-    return typer.main.get_command(alone)
+    return _unfolded(typer.main.get_command(alone))
+
+
+def _unfolded(found: Any) -> Any:
+    """Put each paragraph of help on one line, here and below: typer keeps the line breaks of all but the first."""
+    paragraphs = cleandoc(found.help or "").split("\n\n")
+    found.help = "\n\n".join(each.replace("\n", " ") for each in paragraphs)
+    for below in getattr(found, "commands", {}).values():
+        _unfolded(below)
+    return found
 
 
 class _Commands(TyperGroup):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
+from inspect import getdoc
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +20,24 @@ HEAVY = {"aiohttp", "alembic", "nats", "prometheus_client", "pydantic", "sqlalch
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_line_in_the_list_is_the_first_of_its_own_words(name: str) -> None:
     assert command(name).help.partition("\n\n")[0].replace("\n", " ") == COMMANDS[name].line
+
+
+def every_command(found: Any, *name: str) -> Iterator[tuple[str, ...]]:
+    """Yield each command and group from this one on, by all of its name."""
+    yield name
+    for word, below in getattr(found, "commands", {}).items():
+        yield from every_command(below, *name, word)
+
+
+@pytest.mark.parametrize("name", [one for each in COMMANDS for one in every_command(command(each), each)], ids=" ".join)
+def test_no_paragraph_of_help_breaks_where_the_terminal_does_not(name: tuple[str, ...]) -> None:
+    found = command(name[0])
+    for word in name[1:]:
+        found = found.commands[word]
+    words = found.help if hasattr(found, "commands") else getdoc(found.callback)
+    said = CliRunner().invoke(app, [*name, "--help"], env={"COLUMNS": "1000"}).stdout.splitlines()
+    paragraphs = [" ".join(each.split()) for each in words.split("\n\n")]
+    assert [each for each in paragraphs if each not in map(str.strip, said)] == []
 
 
 def imported(*arguments: str) -> set[str]:
