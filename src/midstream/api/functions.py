@@ -15,11 +15,11 @@ from midstream.api.instances import shaped as instance_shape
 from midstream.api.office import TheCall, TheOffice, TheQuery, tagged
 from midstream.api.paging import PARAMETERS, Pagination, page_of
 from midstream.api.routing import Body, Done, Routes, Shape
-from midstream.api.sources import Slug
 from midstream.authoring.check import check
 from midstream.control import functions, instances
 from midstream.control.functions import FunctionView
 from midstream.domain.function import Forming
+from midstream.domain.slugs import Slug
 from midstream.domain.times import iso
 from midstream.errors import RequestError
 

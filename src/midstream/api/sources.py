@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from midstream.api.catalog import SourceMetadata
 from midstream.api.destinations import Destination
@@ -15,11 +15,10 @@ from midstream.api.paging import PARAMETERS, Pagination, page_of
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import destinations, sources
 from midstream.control.sources import SourceView
+from midstream.domain.slugs import Slug
 from midstream.errors import RequestError
 
 routes = Routes("Sources")
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
 
 
 class CreateSource(Body):

@@ -44,7 +44,10 @@ def scaffold(folder: Path, template: Template) -> list[Path]:
     files = _files(template)
     taken = [name for name in files if (folder / name).exists()]
     if taken:
-        raise Invalid(f"{', '.join(taken)} is there already; choose another folder, or move it away", str(folder))
+        *most, last = taken
+        said = f"{', '.join(most)} and {last} are" if most else f"{last} is"
+        them = "them" if most else "it"
+        raise Invalid(f"{said} there already; choose another folder, or move {them} away", str(folder))
     try:
         for name, text in files.items():
             path = folder / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from midstream.cli.options import AsJson, DataDir, configured, put, say, shown
 from midstream.cli.trying import FAULTS_FOUND
 from midstream.config import Config
 from midstream.control.audit import entries, export, ids_of
-from midstream.domain.audit import Entry, Wanted
+from midstream.domain.audit import Action, Entry, Wanted
 from midstream.domain.times import iso
 from midstream.store import trail
 
@@ -43,6 +44,8 @@ def list_command(
 
     Example: midstream audit list --actor ann@example.com --since 2d
     """
+    if type_ is not None and type_ not in set(Action):
+        raise typer.BadParameter(f"there is no such type; {_hint(type_)}", param_hint="--type")
     config = configured(data_dir=data_dir)
     wanted = Wanted(start=ago(since), resource_ids=ids_of(resource) if resource else None, actor=actor, action=type_)
     if csv:
@@ -86,6 +89,17 @@ def verify(data_dir: DataDir = None) -> None:
 async def _verify(config: Config) -> str | None:
     async with opened_sessions(config) as sessions:
         return await trail.verify(sessions)
+
+
+def _hint(typed: str) -> str:
+    """Say which types were probably meant: the one called like it, or those with it in their name, or at its beginning."""
+    wanted = typed.strip().lower()
+    names = {each.lower(): each for each in Action}
+    meant = get_close_matches(wanted, names, n=1, cutoff=0.8) or [each for each in names if wanted in each]
+    if not meant:
+        for beginning in get_close_matches(wanted, {each[: len(wanted) + 1] for each in names}, n=1):
+            meant = [each for each in names if each.startswith(beginning)]
+    return f"did you mean {', '.join(names[each] for each in meant)}?" if meant else f"there are: {', '.join(Action)}"
 
 
 def _line(entry: Entry) -> str:

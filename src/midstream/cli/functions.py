@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import msgspec
@@ -39,13 +40,14 @@ def init(
     """
     for path in scaffold(folder, template):
         typer.echo(path)
+    typed = quote(str(folder))
     say(
         (
             "",
-            f"Next: change {folder / 'function.js'}, and see with each save what its cases say of it:",
-            f"  midstream functions test {folder} --watch",
+            f"Next: change {quote(str(folder / 'function.js'))}, and see with each save what its cases say of it:",
+            f"  midstream functions test {typed} --watch",
             "What a case shall expect is recorded with --update. Faults no case has found yet:",
-            f"  midstream functions check {folder}",
+            f"  midstream functions check {typed}",
         )
     )
 

@@ -10,6 +10,7 @@ import typer
 from midstream.cli.naming import Object, function_id, functions_of, version_id
 from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.server import Server, Url, asked
+from midstream.domain.versions import NOTHING
 
 Function = Annotated[str, typer.Argument(metavar="ID|SLUG", help="The function.")]
 
@@ -94,8 +95,13 @@ def diff(
     answer = asked(work, url=url, data_dir=data_dir)
     if as_json:
         put(answer)
-    else:
+        return
+    if answer["diff"].startswith(f"--- {NOTHING}\n"):
+        say("This is the first version: all of it is new.")
+    if answer["diff"]:
         typer.echo("\n".join(shown(line.expandtabs()) for line in answer["diff"].splitlines()))
+    else:
+        say("Nothing differs.")
 
 
 def delete(function: Function, url: Url = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:

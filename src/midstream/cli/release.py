@@ -13,7 +13,7 @@ from midstream.cli.naming import Object, function_id, functions_of, instance_id,
 from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.server import Server, Url, asked
 from midstream.domain.settings import Definition
-from midstream.domain.slugs import slug_of
+from midstream.domain.slugs import EXPECTED, fits, slug_of
 from midstream.errors import MidstreamError
 
 
@@ -44,6 +44,9 @@ def push(
 
     Example: midstream functions push mask --message "Hash phone numbers too" --deploy
     """
+    if slug is not None and not fits(slug):
+        hint = f"; try {slug_of(slug, 'function')!r}"
+        raise typer.BadParameter(EXPECTED + hint, param_hint="--as")
     source = find(place)
     folder = place if place.is_dir() else place.parent
     name = slug or slug_of(place.stem if place.is_file() else folder.resolve().name, "function")

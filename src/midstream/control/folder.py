@@ -19,13 +19,13 @@ from midstream.control.versions import check_code
 from midstream.domain.filters import MAX_FILTERS, FilterSection
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition, SettingName, SettingSection, declared
+from midstream.domain.slugs import Slug
 from midstream.domain.topology import OnError
 from midstream.domain.written import Section, faults_of, nearest
 from midstream.errors import Invalid
 
 CONFIGURATION = "midstream.toml"  # the server's own settings; it may lie in the same directory
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 
 

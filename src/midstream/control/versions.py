@@ -135,7 +135,7 @@ async def compare(act: Act, row: FunctionRow, version_id: str, *, since: str | N
         return diff(_sides(before), _sides(after))
     query = select(VersionRow).where(VersionRow.function_id == row.id, VersionRow.number < after.number)
     earlier = await act.session.scalar(query.order_by(VersionRow.number.desc()).limit(1))
-    return diff(_sides(_version_view(earlier, {})) if earlier else ("nothing", "", ()), _sides(after))
+    return diff(_sides(_version_view(earlier, {})) if earlier else None, _sides(after))
 
 
 def _sides(view: VersionView) -> tuple[str, str, Sequence[Definition]]:

@@ -4,6 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+_PATTERN, _LONGEST = r"^[a-z0-9][a-z0-9_-]*$", 100
+EXPECTED = (
+    f"expected lower-case letters, digits, - and _, of which the first is a letter or a digit; {_LONGEST} at most"
+)
+
+
+def fits(text: str) -> bool:
+    """Say whether a text is a slug."""
+    return len(text) <= _LONGEST and re.fullmatch(_PATTERN, text) is not None
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, str) and not fits(value):
+        raise PydanticCustomError("slug", EXPECTED)
+    return value
+
+
+# Its pattern is for the schema: `_in_words` says the same to people.
+Slug = Annotated[str, StringConstraints(pattern=_PATTERN, max_length=_LONGEST), BeforeValidator(_in_words)]
 
 
 def slug_of(name: str, otherwise: str) -> str:

@@ -10,10 +10,13 @@ import msgspec
 
 from midstream.domain.settings import Definition
 
+Version = tuple[str, str, Sequence[Definition]]  # its name, code and settings
+NOTHING = "/dev/null"  # as tools call what was not there before
 
-def diff(before: tuple[str, str, Sequence[Definition]], after: tuple[str, str, Sequence[Definition]]) -> str:
-    """Return the diff from one version to another, each given by its name, code and settings; empty when they agree."""
-    (old, old_code, old_schema), (new, new_code, new_schema) = before, after
+
+def diff(before: Version | None, after: Version) -> str:
+    """Return the diff from one version, or from nothing, to another; empty when they agree."""
+    (old, old_code, old_schema), (new, new_code, new_schema) = before or (None, "", ()), after
     parts = [
         *_part("code", old, new, old_code, new_code),
         *_part("settings", old, new, _lines_of(old_schema), _lines_of(new_schema)),
@@ -21,10 +24,9 @@ def diff(before: tuple[str, str, Sequence[Definition]], after: tuple[str, str, S
     return "".join(parts)
 
 
-def _part(what: str, old: str, new: str, before: str, after: str) -> Iterator[str]:
-    lines = unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"{what} of {old}", f"{what} of {new}"
-    )
+def _part(what: str, old: str | None, new: str, before: str, after: str) -> Iterator[str]:
+    named = (f"{what} of {old}" if old else NOTHING, f"{what} of {new}")
+    lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), *named)
     for line in lines:
         yield line if line.endswith("\n") else f"{line}\n\\ no newline at the end\n"
 

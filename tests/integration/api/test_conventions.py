@@ -139,7 +139,7 @@ async def test_what_is_not_as_it_should_be_is_told_with_its_field(desk: Desk) ->
     ok = {"slug": "web", "enabled": True, "metadataId": "http-api"}
     for body, field, complaint in (
         (ok | {"enabld": True}, "enabld", "unknown key 'enabld'; did you mean 'enabled'?"),
-        (ok | {"slug": "No Spaces"}, "slug", "string should match pattern"),
+        (ok | {"slug": "No Spaces"}, "slug", "expected lower-case letters, digits, - and _"),
         (ok | {"enabled": "perhaps"}, "enabled", "input should be a valid boolean"),
         ({"enabled": True}, "slug", "this field is missing"),
         (ok | {"metadataId": "nope"}, "metadataId", "there is no type of source 'nope'"),

@@ -96,7 +96,9 @@ async def test_what_a_version_changed_is_told_as_a_diff(desk: Desk) -> None:
     told = (await desk.ask("GET", f"{path}/latest/diff"))["diff"]
     assert told == (await desk.ask("GET", f"{path}/latest/diff", params={"since": first["id"]}))["diff"]
     assert "\n-  return e\n+  return null\n" in told
-    assert (await desk.ask("GET", f"{path}/{first['id']}/diff"))["diff"].startswith("--- code of nothing\n")
+    assert (await desk.ask("GET", f"{path}/{first['id']}/diff"))["diff"].startswith(
+        "--- /dev/null\n+++ code of version 1\n"
+    )
     assert (await desk.ask("GET", f"{path}/latest/diff", params={"since": "latest"}))["diff"] == ""
 
 

@@ -35,6 +35,12 @@ def test_nothing_is_written_where_a_file_is_there_already(tmp_path: Path) -> Non
         scaffold(tmp_path, Template.DEFAULT)
     assert str(caught.value) == f"{tmp_path}: segment.d.ts is there already; choose another folder, or move it away"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cases", "segment.d.ts"]
+    for name in ("function.js", "function.toml"):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(
+        Invalid, match=r"function\.js, function\.toml and segment\.d\.ts are there already; .* move them"
+    ):
+        scaffold(tmp_path, Template.DEFAULT)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

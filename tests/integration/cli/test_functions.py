@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from midstream.cli import app
 from tests.integration.cli.terminal import CODE, DECLARED, Terminal, terminal
 
 __all__ = ["terminal"]
@@ -105,3 +110,25 @@ def test_functions_are_listed_and_deleted_unless_they_are_connected(terminal: Te
     terminal.run("functions", "show", "ifnd_nowhere", code=1)
     terminal.run("functions", "deploy", one["id"], "--instance", "attic/mark", code=1)
     assert "is not connected to 'attic'" in terminal.said
+
+
+def test_a_slug_that_is_none_is_refused_in_words_with_one_that_is(terminal: Terminal) -> None:
+    terminal.run("functions", "push", terminal.function(), "--as", "Bad Name!", code=2, COLUMNS="300")
+    assert "expected lower-case letters, digits, - and _, of which the first is a letter or a digit" in terminal.said
+    assert "try 'bad-name'" in terminal.said
+    assert "^[" not in terminal.said
+
+
+def test_the_first_version_is_told_to_be_all_new(terminal: Terminal) -> None:
+    terminal.run("functions", "push", terminal.function())
+    assert terminal.run("functions", "diff", "mark", "1").startswith("--- /dev/null\n+++ code of version 1\n")
+    assert terminal.said == "This is the first version: all of it is new.\n"
+    assert terminal.run("functions", "diff", "mark", "1", "--since", "1") == ""
+    assert terminal.said == "Nothing differs.\n"
+
+
+def test_what_comes_next_can_be_pasted_where_a_folder_has_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "my mask"
+    said = CliRunner().invoke(app, ["functions", "init", str(folder)]).stderr
+    assert f"  midstream functions test '{folder}' --watch\n" in said
+    assert f"  midstream functions check '{folder}'\n" in said

@@ -101,3 +101,17 @@ def test_a_token_is_listed_with_the_roles_its_member_leaves_it(terminal: Termina
     assert [each["role"] for each in listed["effective"]] == ["functions_read_only"]
     terminal.run("user", "role", "bob@example.com", "--role", "workspace_member")
     assert "  bob@example.com  workspace_member  " in terminal.run("token", "list")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("Sourcc", "did you mean Source Created, Source Modified, Source Enabled, Source Disabled, Source Deleted, "),
+        ("source deletedd", "did you mean Source Deleted?"),
+        ("token", "did you mean Access Token Created, Access Token Deleted?"),
+        ("xyzzy", "there are: Workspace Created, "),
+    ],
+)
+def test_a_type_that_the_trail_does_not_have_is_refused(terminal: Terminal, typed: str, said: str) -> None:
+    terminal.run("audit", "list", "--type", typed, code=2, COLUMNS="3000")
+    assert f"there is no such type; {said}" in terminal.said
