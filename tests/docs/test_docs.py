@@ -165,6 +165,13 @@ def test_the_readme_shows_every_command_a_beginner_needs() -> None:
     assert wanted <= shown
 
 
+def test_what_runs_until_ctrl_c_is_the_last_in_its_block_of_the_readme() -> None:
+    for block in blocks(README, "bash"):
+        called = list(command_lines(f"```bash\n{block}```"))
+        endless = [words[0] in ("demo", "serve", "tail") or "--watch" in words for words in called]
+        assert not any(endless[:-1]), block
+
+
 @page
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
