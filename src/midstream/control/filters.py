@@ -14,6 +14,7 @@ from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.transaction import assign
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
+from midstream.domain.event import EVENT_BYTES
 from midstream.domain.filters import (
     MAX_FILTERS,
     DestinationFilter,
@@ -141,6 +142,8 @@ def _event_of(payload: Mapping[str, Any]) -> bytes:
         raise Invalid("expected JSON, which has no NaN and no Infinity", "payload") from None
     except RecursionError:
         raise Invalid(f"expected at most {LEVELS} levels", "payload") from None
+    if len(raw) > EVENT_BYTES:
+        raise Invalid(f"expected at most {EVENT_BYTES:,} bytes, got {len(raw):,}", "payload")
     if levels(raw) > LEVELS:
         raise Invalid(f"expected at most {LEVELS} levels", "payload")
     return raw
