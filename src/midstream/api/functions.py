@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from fastapi import Response
@@ -23,7 +23,7 @@ from midstream.control import functions, instances
 from midstream.control.functions import FunctionView, VersionView
 from midstream.domain.event import iso
 from midstream.domain.function import Forming
-from midstream.domain.settings import Definition, check_values, name_of
+from midstream.domain.settings import MAX_NAME, Definition, check_values, name_of
 from midstream.errors import RequestError
 
 routes = Routes("Functions")
@@ -49,12 +49,16 @@ class SettingIn(Body):
     """A setting as it is declared. Without a name it gets one made of its label."""
 
     label: str = ""
-    name: str = ""
+    name: Annotated[str, Field(max_length=MAX_NAME)] = ""
     type: Literal["STRING", "BOOLEAN", "ARRAY", "TEXT_MAP"] = "STRING"
     description: str = ""
     required: bool = False
     sensitive: bool = False
     sealedHosts: tuple[str, ...] = ()
+
+
+# So many of a function, our bound: names are made of labels, each unlike all others.
+Settings = Annotated[tuple[SettingIn, ...], Field(max_length=200)]
 
 
 class CreateFunction(Body):
@@ -64,7 +68,7 @@ class CreateFunction(Body):
     displayName: str
     slug: Slug | None = None
     resourceType: ResourceType = "INSERT_DESTINATION"
-    settings: tuple[SettingIn, ...] = ()
+    settings: Settings = ()
     description: str = ""
     logoUrl: str = ""
     allowedHosts: tuple[str, ...] = ()
@@ -78,7 +82,7 @@ class UpdateFunction(Body):
 
     code: str | None = None
     displayName: str | None = None
-    settings: tuple[SettingIn, ...] | None = None
+    settings: Settings | None = None
     description: str | None = None
     logoUrl: str | None = None
     allowedHosts: tuple[str, ...] | None = None
@@ -106,8 +110,8 @@ class PreviewFunction(Body):
     code: str
     events: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=400)
     settings: dict[str, Any] = Field(default_factory=dict)
-    settingsSchema: tuple[SettingIn, ...] = ()
-    responses: list[dict[str, Any]] | None = None
+    settingsSchema: Settings = ()
+    responses: Annotated[list[dict[str, Any]] | None, Field(max_length=1000)] = None
     allowedHosts: tuple[str, ...] = ()
 
 
@@ -115,7 +119,7 @@ class CheckFunction(Body):
     """Code to look over without running a handler."""
 
     code: str
-    settingsSchema: tuple[SettingIn, ...] | None = None
+    settingsSchema: Settings | None = None
     types: Literal["none", "names", "all"] = "none"
 
 

@@ -20,6 +20,7 @@ from midstream.telemetry import logger
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "1"}
+_MOST = 100  # faults that are told: nobody reads more, and a body has room for half a million
 
 
 class Fault(BaseModel):
@@ -68,7 +69,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [_fault(each) for each in error.errors()]
+        faults = [_fault(each) for each in error.errors()[:_MOST]]
         return answer(400 if any(fault.type == "bad-request" for fault in faults) else 422, faults)
 
     @app.exception_handler(Unavailable)
