@@ -219,6 +219,17 @@ async def test_a_place_in_a_chain_is_one_there_can_be(desk: Desk) -> None:
         assert fault["field"] == "position"
 
 
+async def test_a_number_in_place_of_a_secret_is_not_said_back(desk: Desk) -> None:
+    body = {"sourceId": await desk.source(), "metadataId": "webhook"}
+    for settings in ({"shared_secret": 271828}, {"secret_headers": {"X-Pin": 271828}}):
+        fault = await desk.ask("POST", "/destinations", body | {"settings": {"url": "https://x.test"} | settings}, 422)
+        assert "expected a valid string, got a number" in fault["message"]
+    fault = await desk.ask(
+        "POST", "/destinations", body | {"settings": {"url": "https://x.test", "batch_count": 0}}, 422
+    )
+    assert "got 0" in fault["message"]
+
+
 async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
     answer = await desk.client.post("/functions", content=b"x" * (BODY_BYTES + 1))
     assert answer.status_code == 413
