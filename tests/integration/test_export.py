@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from midstream.control import destinations, filters, functions, instances, sources
@@ -208,6 +209,18 @@ async def test_values_of_settings_that_left_the_schema_are_kept_and_not_written(
     await functions.update_function(office.call, mask.id, schema=SCHEMA)
     await instances.deploy_function(office.call, mask.id)
     assert (await office.export()).environment.count("INSTANCE_HOOK_MASK_KEYS") == 1
+
+
+async def test_a_value_that_was_sealed_is_not_written_by_a_version_that_calls_it_plain(office: Office) -> None:
+    await office.fill()
+    [mask] = [it for it in await functions.functions(office.call) if it.slug == "mask"]
+    plain = msgspec.structs.replace(SCHEMA[0], sensitive=False, sealed=())
+    await functions.update_function(office.call, mask.id, schema=(plain, *SCHEMA[1:]))
+    await instances.deploy_function(office.call, mask.id)
+    exported = await office.export()
+    assert "INSTANCE_HOOK_MASK_SALT" in exported.environment
+    assert "planted" not in "".join(exported.files.values())
+    assert {it.kind for it in await office.apply(prune=True)} == {"unchanged"}
 
 
 async def test_what_no_folder_can_say_is_refused(office: Office) -> None:

@@ -23,6 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 _NO_OBJECT = ("missing", "model_type", "model_attributes_type", "dict_type")
 _EXPECTED_BODY = "expected a JSON object as the body, sent with the header Content-Type: application/json"
 RETRY_AFTER = {"Retry-After": "1"}
+_MOST = 100  # faults that are told: nobody reads more, and a body has room for half a million
 
 
 class Fault(BaseModel):
@@ -71,7 +72,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [_fault(each) for each in error.errors()]
+        faults = [_fault(each) for each in error.errors()[:_MOST]]
         return answer(400 if any(fault.type == "bad-request" for fault in faults) else 422, faults)
 
     @app.exception_handler(Unavailable)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import Field
 
-from midstream.api.definitions import SettingIn, defined
+from midstream.api.definitions import Settings, defined
 from midstream.api.office import TheCall, TheOffice
 from midstream.api.routing import Body, Routes, Shape
 from midstream.authoring.check import check
@@ -25,8 +25,8 @@ class PreviewFunction(Body):
     code: str
     events: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=400)
     settings: dict[str, Any] = Field(default_factory=dict)
-    settingsSchema: tuple[SettingIn, ...] = ()
-    responses: list[dict[str, Any]] | None = None
+    settingsSchema: Settings = ()
+    responses: Annotated[list[dict[str, Any]] | None, Field(max_length=1000)] = None
     allowedHosts: tuple[str, ...] = ()
 
 
@@ -34,7 +34,7 @@ class CheckFunction(Body):
     """Code to look over without running a handler."""
 
     code: str
-    settingsSchema: tuple[SettingIn, ...] | None = None
+    settingsSchema: Settings | None = None
     types: Literal["none", "names", "all"] = "none"
 
 

@@ -158,7 +158,8 @@ async def _instance(
     """Connect one function, or change how it is connected; return the instance's id."""
     version = await _version(it, entry, runnable, row)
     schema = definitions(version.settings_schema)
-    settings, warnings = it.resolve(entry.settings, sensitive(schema), row)
+    # What is sealed stays so whatever the schema says now, and so an export has a variable for it.
+    settings, warnings = it.resolve(entry.settings, sensitive(schema) | (row.secrets.keys() if row else set()), row)
     name = entry.name or runnable.function.name
     changed: tuple[str, ...] = ()
     created = row is None

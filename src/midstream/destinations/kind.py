@@ -94,22 +94,23 @@ def _sentence(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
             return f'setting "{name}": {fault["msg"].removeprefix("Value error, ")}'
         case _:
             expected = re.sub(r"^\w+ should (be|have)", "expected", fault["msg"])
-            return f'setting "{name}": {expected}, got {_described(fault["input"])}'
+            shown = model.model_fields[str(fault["loc"][0])].repr if fault["loc"] else False
+            return f'setting "{name}": {expected}, got {_described(fault["input"], shown=shown)}'
 
 
 def _known(model: type[BaseModel]) -> str:
     return f"the settings are {', '.join(model.model_fields)}" if model.model_fields else "there are no settings"
 
 
-def _described(value: object) -> str:
-    """Name a wrong value without showing it, numbers excepted: a text may be a secret."""
+def _described(value: object, *, shown: bool) -> str:
+    """Name a wrong value without showing it, numbers excepted where they are `shown`: it may be a secret."""
     match value:
         case None:
             return "null"
         case bool():
             return "a boolean"
         case int() | float():
-            return f"{value}"
+            return f"{value}" if shown else "a number"
         case str():
             return "another text"
         case Mapping():

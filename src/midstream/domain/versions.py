@@ -10,6 +10,8 @@ import msgspec
 
 from midstream.domain.settings import Definition
 
+_LINES = 10_000  # comparing takes up to the square of them: a second, and an hour for what code has room for
+
 
 def diff(before: tuple[str, str, Sequence[Definition]], after: tuple[str, str, Sequence[Definition]]) -> str:
     """Return the diff from one version to another, each given by its name, code and settings; empty when they agree."""
@@ -22,10 +24,13 @@ def diff(before: tuple[str, str, Sequence[Definition]], after: tuple[str, str, S
 
 
 def _part(what: str, old: str, new: str, before: str, after: str) -> Iterator[str]:
-    lines = unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"{what} of {old}", f"{what} of {new}"
-    )
-    for line in lines:
+    one, other = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    if max(len(one), len(other)) > _LINES:
+        if one != other:
+            yield f"--- {what} of {old}\n+++ {what} of {new}\n"
+            yield f"They differ, and have more than {_LINES:,} lines, which is too much to compare\n"
+        return
+    for line in unified_diff(one, other, f"{what} of {old}", f"{what} of {new}"):
         yield line if line.endswith("\n") else f"{line}\n\\ no newline at the end\n"
 
 
