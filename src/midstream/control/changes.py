@@ -26,7 +26,7 @@ class Change:
     """
 
     kind: Literal["create", "update", "delete", "unchanged"]
-    noun: str  # workspace, source, function, destination, filter or instance
+    noun: str  # workspace, label, source, function, destination, filter or instance
     slug: str  # an instance's is <destination>/<function>, a filter's <destination>/<title>
     details: tuple[str, ...] = ()  # what changed; those that begin with "warning: " are advice
 
