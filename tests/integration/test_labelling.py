@@ -56,9 +56,9 @@ async def test_what_the_folder_does_not_say_of_labels_stays_until_it_is_pruned(s
 
 async def test_a_label_that_is_not_one_or_not_there_is_told_with_its_place(shop: Shop) -> None:
     shop.edit("[source.website]\n", '[source.website]\nlabels = ["team:shop"]\n')
-    assert "shop.toml: source.website: labels[0]: there is no label team:shop: create it first" in await shop.refusal()
+    assert "shop.toml: source.website.labels[0]: there is no label team:shop: create it first" in await shop.refusal()
     shop.edit('"team:shop"', '"shop"')
     assert "shop.toml: source.website.labels[0]: string should match pattern" in await shop.refusal()
     shop.edit('labels = ["shop"]\n', "")
     shop.edit("[source.website]\n", '[workspace.labels]\n"1:2" = ""\n[source.website]\n')
-    assert "shop.toml: workspace.labels.1:2: label.key: expected 1 to 64 letters" in await shop.refusal()
+    assert "shop.toml: workspace.labels.1:2.label.key: expected 1 to 64 letters" in await shop.refusal()

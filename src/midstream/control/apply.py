@@ -15,11 +15,12 @@ from sqlalchemy import select
 from midstream.control import functions, sources, versions
 from midstream.control import settings as values
 from midstream.control.act import Act
-from midstream.control.changes import Application, Change, at
+from midstream.control.changes import Application, Change
 from midstream.control.connect import Runnable, apply_destination
 from midstream.control.folder import Folder, FromEnvironment, SourceSection
 from midstream.control.labelling import apply_labels, label_source
 from midstream.control.prune import remove_unmentioned
+from midstream.control.transaction import at
 from midstream.domain.access import operator
 from midstream.domain.function import ErrorInfo, Forming
 from midstream.domain.settings import Definition, definitions

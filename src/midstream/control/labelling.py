@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from midstream.control import labels
-from midstream.control.changes import Application, at
+from midstream.control.changes import Application
 from midstream.control.labels import Label
+from midstream.control.transaction import at
 from midstream.store.people import LabelRow
 from midstream.store.schema import SourceRow
 
