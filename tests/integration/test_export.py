@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from midstream.control import destinations, filters, functions, instances, sources
+from midstream.control import destinations, filters, functions, instances, labels, sources
 from midstream.control.act import Call
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
 from midstream.control.export import Exported, export_workspace
 from midstream.control.folder import read
+from midstream.control.labels import Label
 from midstream.domain.filters import FilterChange, FilterSection, held
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition
@@ -87,6 +88,9 @@ class Office:
         call = self.call
         web = await sources.create_source(call, slug="web", name='The "web"', enabled=False)
         await sources.create_write_key(call, web.id)
+        for each in (Label("environment", "prod", 'Customers "see" it'), Label("team", "Shop")):
+            await labels.create_label(call, each)
+            await labels.add_source_labels(call, web.id, [each])
         bare = await sources.create_source(call, slug="bare")
         await sources.delete_write_key(call, bare.id, bare.made or "")
         mask = await functions.create_function(
@@ -144,9 +148,10 @@ async def test_applying_an_export_changes_nothing_and_needs_no_secret(office: Of
     for prune in (False, True):
         changes = await office.apply(prune=prune)
         assert {(it.kind, it.noun) for it in changes} == {
-            ("unchanged", noun) for noun in ("workspace", "source", "function", "destination", "filter", "instance")
+            ("unchanged", noun)
+            for noun in ("workspace", "label", "source", "function", "destination", "filter", "instance")
         }
-        assert len(changes) == 1 + 2 + 2 + 2 + 3 + 4
+        assert len(changes) == 1 + 2 + 2 + 2 + 2 + 3 + 4
     assert await revision(office.sessions) == before
     assert await load(office.sessions, office.vault) == running
     assert await office.export() == exported
@@ -164,6 +169,7 @@ async def test_an_export_makes_the_same_workspace_again_where_nothing_is_left_of
         *["destination"] * 2,
         *["function"] * 2,
         *["source"] * 2,
+        *["label"] * 2,
     ]
     assert (await office.export()).environment == ()
     for name, text in exported.files.items():

@@ -161,7 +161,7 @@ async def listFunctions(call: TheCall, query: TheQuery) -> FunctionList:
 async def createFunction(call: TheCall, office: TheOffice, body: CreateFunction, response: Response) -> OneFunction:
     """Make a function with its first version. Nothing runs it until it is connected and deployed."""
     if body.resourceType != "INSERT_DESTINATION":
-        message = f"functions of type {body.resourceType} cannot be made here; INSERT_DESTINATION can"
+        message = f"there are no functions of type {body.resourceType} yet: expected INSERT_DESTINATION"
         raise RequestError(422, "input-validation", message, "resourceType")
     await functions.create_function.admit(call)
     warnings = await _looked_over(office, body.code)

@@ -14,6 +14,7 @@ from midstream.authoring.check import check
 from midstream.authoring.mocked import Mocked, replies_of
 from midstream.authoring.preview import Trial, preview
 from midstream.control import functions
+from midstream.control.transaction import at
 from midstream.domain.settings import check_values
 
 routes = Routes("Functions")
@@ -57,7 +58,8 @@ async def previewFunction(call: TheCall, office: TheOffice, body: PreviewFunctio
     """Run code on events in a sandbox of its own; nothing is saved or delivered."""
     await functions.try_code(call)
     schema = defined(body.settingsSchema)
-    check_values(schema, body.settings)
+    with at("settings"):
+        check_values(schema, body.settings)
     trial = Trial(body.code, body.events, body.settings, schema, tuple(body.allowedHosts))
     network = office.network if body.responses is None else Mocked(replies_of(body.responses, "responses")).send
     async with office.trying:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import select
 
 from midstream.control import destinations, filters, instances
-from midstream.control.changes import Application, at
+from midstream.control.changes import Application
 from midstream.control.folder import ChainEntry, DestinationSection
+from midstream.control.transaction import at
 from midstream.control.versions import Version
 from midstream.domain.audit import Action
 from midstream.domain.filters import FilterChange

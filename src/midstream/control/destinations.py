@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from midstream import destinations as catalog
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_on
-from midstream.control.transaction import assign, check_name, check_slug
+from midstream.control.transaction import assign, at, check_name, check_slug
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
 from midstream.domain.slugs import slug_of, unlike
@@ -162,8 +162,9 @@ async def remove(act: Act, row: DestinationRow) -> None:
 
 def _put(act: Act, row: DestinationRow, settings: Mapping[str, Any]) -> tuple[str, ...]:
     kind = kind_of(row.type)
-    catalog.validated(kind, settings)
-    values.check_json(settings)
+    with at("settings"):
+        catalog.validated(kind, settings)
+        values.check_json(settings)
     return values.put(row, settings, kind.sensitive, act.vault)
 
 

@@ -78,7 +78,7 @@ def checked(model: type[Settings], settings: Mapping[str, Any], where: str) -> S
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     # Outside the handler: the original error holds the values and must not hang on ours.
-    raise Invalid("; ".join(_sentence(model, fault) for fault in faults), where)
+    raise Invalid(f"{where}: {'; '.join(_sentence(model, fault) for fault in faults)}")
 
 
 def _sentence(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
