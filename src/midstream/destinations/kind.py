@@ -55,7 +55,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A catalog entry. `sensitive` names the write-only settings; `build` expects them decrypted."""
+    """A catalog entry. `sensitive` names the write-only settings; `build` expects them decrypted.
+
+    `sent_to` names, for those that are sent along, the setting that holds the URL they are sent to.
+    """
 
     slug: str
     name: str
@@ -64,6 +67,7 @@ class Kind:
     settings: type[BaseModel]
     sensitive: frozenset[str]
     build: Callable[[Destination, Ports], Sender]
+    sent_to: tuple[tuple[str, str], ...] = ()
 
 
 def validated(kind: Kind, settings: Mapping[str, Any]) -> BaseModel:

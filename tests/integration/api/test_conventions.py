@@ -10,6 +10,7 @@ import pytest
 
 from midstream.api.application import BODY_BYTES
 from midstream.api.rates import Rates
+from midstream.control.settings import MASKED
 from midstream.control.tokens import authenticate, create_token, delete_token, tokens
 from midstream.domain.access import Grant, Role
 from midstream.errors import RequestError
@@ -235,6 +236,22 @@ async def test_a_number_in_place_of_a_secret_is_not_said_back(desk: Desk) -> Non
         "POST", "/destinations", body | {"settings": {"url": "https://x.test", "batch_count": 0}}, 422
     )
     assert "got 0" in fault["message"]
+
+
+async def test_secrets_that_are_kept_do_not_follow_a_url_to_another_place(desk: Desk) -> None:
+    settings = {"url": "https://a.test/hook", "secret_headers": {"Authorization": "Bearer planted"}}
+    body = {"sourceId": await desk.source(), "metadataId": "webhook", "settings": settings}
+    path = f"/destinations/{(await desk.ask('POST', '/destinations', body))['destination']['id']}"
+    for url in ("https://b.test/hook", "http://a.test/hook", "https://a.test:8443/hook"):
+        for kept in ({}, {"secret_headers": MASKED}):
+            fault = await desk.ask("PATCH", path, {"settings": {"url": url, **kept}}, 422)
+            assert fault["field"] == "settings.secret_headers"
+            assert "given for https://a.test; give them again" in fault["message"]
+    await desk.ask("PATCH", path, {"settings": {"url": "https://A.test/other"}})
+    await desk.ask("PATCH", path, {"settings": {"url": "https://b.test", "secret_headers": {"Authorization": "b"}}})
+    moved = await desk.ask("PATCH", path, {"settings": {"url": "https://c.test", "secret_headers": None}})
+    assert moved["destination"]["settings"]["url"] == "https://c.test"
+    await desk.ask("PATCH", path, {"settings": {"url": "https://d.test"}})
 
 
 async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
