@@ -53,8 +53,8 @@ async def served(call: Call, **settings: str) -> AsyncIterator[str]:
     """Serve the pages on a free port; give their root."""
     environ = {f"MIDSTREAM_{name.upper()}": value for name, value in settings.items()}
     listener = socket.create_server(("127.0.0.1", 0))
-    async with signing_in(load(environ=environ), call.sessions, call.vault) as routes:
-        app = Starlette(routes=list(routes))
+    async with signing_in(load(environ=environ), call.sessions, call.vault) as entrance:
+        app = Starlette(routes=entrance.routes)
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
         task = asyncio.create_task(server._serve([listener]))
         try:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from midstream.domain.provenance import WORKSPACE
 from midstream.domain.topology import Destination, Snapshot
 from midstream.web.page import page
 
@@ -35,7 +36,9 @@ class _Home:
 
 def _asks_the_api(request: Request) -> bool:
     """Tell a client of the Public API, for which `/` is the workspace, from a person who opens the address."""
-    return "authorization" in request.headers or "application/json" in request.headers.get("accept", "")
+    return not {"authorization", WORKSPACE}.isdisjoint(request.headers) or "application/json" in request.headers.get(
+        "accept", ""
+    )
 
 
 def _body(snapshot: Snapshot, base_url: str) -> str:

@@ -50,3 +50,12 @@ def page(title: str, body: str, status: int = 200, headers: Mapping[str, str] | 
 </main></body></html>
 """
     return HTMLResponse(content, status, headers=HEADERS | dict(headers or {}))
+
+
+def fault(status: int, message: str) -> HTMLResponse:
+    """Show that something could not be done, and a way on."""
+    return page(
+        "midstream",
+        f'<h1>That did not work</h1>\n<p role="alert">{escape(message)}</p>\n<p><a href="/app/">Go on</a></p>',
+        status,
+    )

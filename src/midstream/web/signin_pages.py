@@ -79,15 +79,6 @@ def account(person: Person, sessions: Sequence[SessionView], refused: Refused | 
     )
 
 
-def fault(status: int, message: str) -> Response:
-    """Show that something could not be done, and a way on."""
-    return page(
-        "midstream",
-        f'<h1>That did not work</h1>\n<p role="alert">{escape(message)}</p>\n<p><a href="/app/">Go on</a></p>',
-        status,
-    )
-
-
 def _new_account(invitation: Invitation, name: str) -> str:
     return _invite_form(
         invitation,
