@@ -46,7 +46,7 @@ def test_a_person_signs_in_and_nobody_says_for_them_where_they_are(tmp_path: Pat
         begin(whole)
         page, jar = sign_in(whole, **{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
         assert "<h1>ann@example.com</h1>" in page
-        assert re.findall(r"<td>([\d.]+)</td>", page) == ["127.0.0.1"]
+        assert re.findall(r"<td data-label=\"Address\">([\d.]+)</td>", page) == ["127.0.0.1"]
         assert [(each.name, each.secure) for each in jar] == [("midstream", False)]
 
 
@@ -67,7 +67,7 @@ def test_a_proxy_that_is_trusted_says_who_asks_and_that_it_was_tls(tmp_path: Pat
         seen = urllib.request.Request(f"{whole.base_url}/app/", headers=headers | {"Cookie": cookie.partition(";")[0]})
         page = opener.open(seen, timeout=30).read().decode()
         # The last one is whom the proxy saw; what is before it was already there, and may be made up.
-        assert re.findall(r"<td>([\d.]+)</td>", page) == ["203.0.113.9"]
+        assert re.findall(r"<td data-label=\"Address\">([\d.]+)</td>", page) == ["203.0.113.9"]
 
 
 def test_who_is_signed_in_asks_the_api_through_the_front_and_nobody_asks_it_for_them(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from midstream.domain.issuer import place_of
 from midstream.egress import Egress
 from midstream.secrets import Vault
 from midstream.store.session import Sessions
-from midstream.web import signin
+from midstream.web import signin, tokens
 from midstream.web.browser import Site
 from midstream.web.visitors import Visitors
 
@@ -54,7 +54,8 @@ async def signing_in(config: Config, sessions: Sessions, vault: Vault) -> AsyncI
         cleanup.push_async_callback(way.close)
         site = Site(config.public_url)
         visitors = Visitors(sessions, site, lifetimes)
-        yield Entrance(signin.routes(sessions, way, visitors, vault, provider, site=site), visitors)
+        routes = signin.routes(sessions, way, visitors, vault, provider, site=site)
+        yield Entrance([*routes, *tokens.routes(sessions, vault, visitors, site)], visitors)
 
 
 def lifetimes_of(config: Config) -> Lifetimes:

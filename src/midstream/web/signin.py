@@ -61,13 +61,13 @@ class Desk:
         if person is None:
             return go("/app/sign-in")
         listed = await signed_in.sessions_of(self.sessions, person, self.visitors.lifetimes)
-        return pages.account(person, listed)
+        return pages.account(person, listed, done=request.query_params.get("done"))
 
     async def leave(self, request: Request) -> Response:
         """Sign out."""
         if person := await self.visitors.person(request):
             await signed_in.sign_out(self.sessions, person, whence(request).address)
-        response = go("/app/sign-in")
+        response = go("/app/sign-in?done=signed-out")
         self.site.set_cookie(request, response, SESSION, "", 0)
         return response
 
@@ -79,9 +79,9 @@ class Desk:
         form = await fields(request)
         if session_id := form.get("session"):
             await signed_in.revoke(self.sessions, person, session_id, whence(request).address)
-        else:
-            await signed_in.revoke_others(self.sessions, person, whence(request).address)
-        return go("/app/")
+            return go("/app/?done=session")
+        await signed_in.revoke_others(self.sessions, person, whence(request).address)
+        return go("/app/?done=sessions")
 
     async def change_password(self, request: Request) -> Response:
         """Change one's password."""
@@ -91,7 +91,7 @@ class Desk:
         form = await fields(request)
         refused = await self.way.change_password(person, form.get("current", ""), form.get("new", ""), whence(request))
         if refused is None:
-            return go("/app/")
+            return go("/app/?done=password")
         return pages.account(
             person, await signed_in.sessions_of(self.sessions, person, self.visitors.lifetimes), refused
         )
@@ -127,7 +127,11 @@ class Through:
 
     async def ask(self, request: Request) -> Response:
         """Show the form."""
-        return go("/app/") if await self._desk.visitors.person(request) else self._form()
+        return (
+            go("/app/")
+            if await self._desk.visitors.person(request)
+            else self._form(done=request.query_params.get("done"))
+        )
 
     async def enter(self, request: Request) -> Response:
         """Sign in with a password."""
@@ -173,5 +177,5 @@ class Through:
             raise RequestError(404, "not-found", "No identity provider is configured here.")
         return self._provider
 
-    def _form(self, refused: Refused | None = None, email: str = "") -> Response:
-        return pages.sign_in(self._provider.name if self._provider else None, refused, email)
+    def _form(self, refused: Refused | None = None, email: str = "", done: str | None = None) -> Response:
+        return pages.sign_in(self._provider.name if self._provider else None, refused, email, done)

@@ -245,7 +245,7 @@ async def test_a_key_and_a_rate_are_the_members_whatever_session_they_ask_with(d
 async def ended_by_hand(desk: Desk, user: UserRow) -> None:
     async with desk.office.sessions() as session:
         row = (await session.execute(SignInRow.__table__.select())).one()
-    person = signed_in.Person(row.id, user.id, user.email, user.name, ())
+    person = signed_in.Person(row.id, user.id, user.email, user.name, (), has_password=True)
     await signed_in.sign_out(desk.office.sessions, person, "192.0.2.1")
 
 
