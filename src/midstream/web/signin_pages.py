@@ -38,7 +38,9 @@ def sign_in(provider: str | None, refused: Refused | None = None, email: str = "
 {field("E-mail address", "email", type="email", autocomplete="username", required=True, value=email, autofocus=not email)}
 {_password("Password", "password", refused, autofocus=bool(email))}
 <button>Sign in</button>
-</form>""",
+</form>
+<p class="small">No account yet? An owner of the workspace can invite you. The first password is set on the machine that
+midstream runs on: <code>midstream user password you@example.com</code></p>""",
         refused,
     )
 
