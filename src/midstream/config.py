@@ -99,6 +99,7 @@ class Config(BaseSettings):
     function_memory_mb: int = Field(ge=64)
     function_processes: int = Field(ge=1)
     function_idle: float = Field(gt=0)
+    function_spare: bool
     function_isolation_require: Annotated[Names, AfterValidator(_layers)]
     deno: str
     batch_events: int = Field(ge=1, le=1000)

@@ -68,6 +68,7 @@ class Invalid(MidstreamError):
 
     def __init__(self, message: str, where: str | None = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)
+        self.detail = message
         self.where = where
 
 

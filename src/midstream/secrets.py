@@ -59,7 +59,12 @@ class Vault:
         return cls(_parse(text, str(keyset_path)), keyset_path)
 
     def seal(self, value: Any, *, owner: str, name: str) -> str:
-        """Encrypt a JSON value for the setting `name` of the object with id `owner`. Never twice the same text."""
+        """Encrypt a JSON value for the setting `name` of the object with id `owner`. Never twice the same text.
+
+        Never with a key that was replaced in the meantime either: it may have been replaced because others have it, and
+        once it is retired nobody could open what it sealed.
+        """
+        self._rotated_meanwhile()
         sealed: bytes = self._aead.encrypt(msgspec.json.encode(value), _associated(owner, name))
         return base64.b64encode(sealed).decode("ascii")
 

@@ -358,6 +358,11 @@ def test_init_writes_a_function_that_passes_and_says_what_to_do_next(tmp_path: P
     says(checked, 0, stdout="new/function.js: on")
     assert len(checked.stdout.splitlines()) == 1, checked.stdout
     says(midstream("functions", "test", "new", cwd=tmp_path), 0, stdout="3 passed, 0 failed.\n")
+    again = midstream("functions", "init", "other", "--json", cwd=tmp_path)
+    says(again, 0, stdout='"other/function.js"')
+    assert {tmp_path / name for name in json.loads(again.stdout)["files"]} == {
+        path for path in (tmp_path / "other").rglob("*") if path.is_file()
+    }
 
 
 def test_init_touches_nothing_that_is_there(tmp_path: Path) -> None:

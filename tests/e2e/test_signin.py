@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 import urllib.request
@@ -45,7 +46,7 @@ def test_a_person_signs_in_and_nobody_says_for_them_where_they_are(tmp_path: Pat
         begin(whole)
         page, jar = sign_in(whole, **{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
         assert "<h1>ann@example.com</h1>" in page
-        assert re.findall(r"<td>([\d.]+)</td>", page) == ["127.0.0.1"]
+        assert re.findall(r"<td data-label=\"Address\">([\d.]+)</td>", page) == ["127.0.0.1"]
         assert [(each.name, each.secure) for each in jar] == [("midstream", False)]
 
 
@@ -66,7 +67,37 @@ def test_a_proxy_that_is_trusted_says_who_asks_and_that_it_was_tls(tmp_path: Pat
         seen = urllib.request.Request(f"{whole.base_url}/app/", headers=headers | {"Cookie": cookie.partition(";")[0]})
         page = opener.open(seen, timeout=30).read().decode()
         # The last one is whom the proxy saw; what is before it was already there, and may be made up.
-        assert re.findall(r"<td>([\d.]+)</td>", page) == ["203.0.113.9"]
+        assert re.findall(r"<td data-label=\"Address\">([\d.]+)</td>", page) == ["203.0.113.9"]
+
+
+def test_who_is_signed_in_asks_the_api_through_the_front_and_nobody_asks_it_for_them(tmp_path: Path) -> None:
+    with running(tmp_path) as whole:
+        begin(whole)
+        [created] = json.loads(whole.run("audit", "list", "--type", "Workspace Created", "--json").stdout)
+        workspace = created["resourceId"]
+        _, jar = sign_in(whole)
+        [secret] = [each.value or "" for each in jar]
+        ours = {"Cookie": f"midstream={secret}", "Midstream-Workspace": workspace, "Origin": whole.base_url}
+
+        def ask(method: str, path: str, body: object = None, **headers: str) -> tuple[int, str]:
+            data = None if body is None else json.dumps(body).encode()
+            sent = ours | {"Content-Type": "application/json"} | headers
+            request = urllib.request.Request(whole.base_url + path, data, sent, method=method)
+            with urllib.request.build_opener(_Stay()).open(request, timeout=30) as answer:
+                assert "access-control-allow-origin" not in answer.headers
+                return answer.status, answer.read().decode()
+
+        source = {"slug": "web", "enabled": True, "metadataId": "http-api"}
+        for forged in ({"Origin": "https://evil.example.com"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+            assert ask("POST", "/sources", source, **forged)[0] == 403
+        assert ask("POST", "/sources", source, Authorization="Bearer mst_no")[0] == 401
+        assert workspace in ask("GET", "/")[1]  # and not the page that stands there for people
+        assert ask("POST", "/sources", source)[0] == 201
+        entry = json.loads(whole.run("audit", "list", "--type", "Source Created", "--json").stdout)[0]
+        assert (entry["actor"][:4], entry["actorEmail"], entry["origin"]) == ("usr_", EMAIL, "127.0.0.1")
+        assert whole.run("user", "password", EMAIL, stdin=PASSWORD + "2\n").returncode == 0
+        assert ask("GET", "/sources")[0] == 401
+        assert secret not in whole.log()
 
 
 class _Stay(urllib.request.HTTPErrorProcessor):

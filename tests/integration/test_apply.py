@@ -451,12 +451,12 @@ async def test_code_that_does_not_load_is_refused_at_its_place(shop: Shop) -> No
         (
             "settings = { salt",
             "settings = { slat",
-            "shop.toml: destination.warehouse.functions[0]: unknown setting 'slat'; did you mean 'salt'?",
+            "shop.toml: destination.warehouse.functions[0].settings: unknown setting 'slat'; did you mean 'salt'?",
         ),
         (
             'settings = { salt = { env = "MASK_SALT" } }',
             "",
-            "shop.toml: destination.warehouse.functions[0]: setting 'salt' is required: give it a value",
+            "shop.toml: destination.warehouse.functions[0].settings: setting 'salt' is required: give it a value",
         ),
         (
             '{ env = "MASK_SALT" }',

@@ -7,14 +7,16 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from midstream.control import destinations, filters, functions, instances, sources
+from midstream.control import destinations, filters, functions, instances, labels, sources
 from midstream.control.act import Call
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
 from midstream.control.export import Exported, export_workspace
 from midstream.control.folder import read
+from midstream.control.labels import Label
 from midstream.domain.filters import FilterChange, FilterSection, held
 from midstream.domain.function import Forming
 from midstream.domain.settings import Definition
@@ -86,6 +88,9 @@ class Office:
         call = self.call
         web = await sources.create_source(call, slug="web", name='The "web"', enabled=False)
         await sources.create_write_key(call, web.id)
+        for each in (Label("environment", "prod", 'Customers "see" it'), Label("team", "Shop")):
+            await labels.create_label(call, each)
+            await labels.add_source_labels(call, web.id, [each])
         bare = await sources.create_source(call, slug="bare")
         await sources.delete_write_key(call, bare.id, bare.made or "")
         mask = await functions.create_function(
@@ -143,9 +148,10 @@ async def test_applying_an_export_changes_nothing_and_needs_no_secret(office: Of
     for prune in (False, True):
         changes = await office.apply(prune=prune)
         assert {(it.kind, it.noun) for it in changes} == {
-            ("unchanged", noun) for noun in ("workspace", "source", "function", "destination", "filter", "instance")
+            ("unchanged", noun)
+            for noun in ("workspace", "label", "source", "function", "destination", "filter", "instance")
         }
-        assert len(changes) == 1 + 2 + 2 + 2 + 3 + 4
+        assert len(changes) == 1 + 2 + 2 + 2 + 2 + 3 + 4
     assert await revision(office.sessions) == before
     assert await load(office.sessions, office.vault) == running
     assert await office.export() == exported
@@ -163,6 +169,7 @@ async def test_an_export_makes_the_same_workspace_again_where_nothing_is_left_of
         *["destination"] * 2,
         *["function"] * 2,
         *["source"] * 2,
+        *["label"] * 2,
     ]
     assert (await office.export()).environment == ()
     for name, text in exported.files.items():
@@ -208,6 +215,18 @@ async def test_values_of_settings_that_left_the_schema_are_kept_and_not_written(
     await functions.update_function(office.call, mask.id, schema=SCHEMA)
     await instances.deploy_function(office.call, mask.id)
     assert (await office.export()).environment.count("INSTANCE_HOOK_MASK_KEYS") == 1
+
+
+async def test_a_value_that_was_sealed_is_not_written_by_a_version_that_calls_it_plain(office: Office) -> None:
+    await office.fill()
+    [mask] = [it for it in await functions.functions(office.call) if it.slug == "mask"]
+    plain = msgspec.structs.replace(SCHEMA[0], sensitive=False, sealed=())
+    await functions.update_function(office.call, mask.id, schema=(plain, *SCHEMA[1:]))
+    await instances.deploy_function(office.call, mask.id)
+    exported = await office.export()
+    assert "INSTANCE_HOOK_MASK_SALT" in exported.environment
+    assert "planted" not in "".join(exported.files.values())
+    assert {it.kind for it in await office.apply(prune=True)} == {"unchanged"}
 
 
 async def test_what_no_folder_can_say_is_refused(office: Office) -> None:

@@ -200,3 +200,5 @@ def test_a_preview_refuses_what_is_no_event(levels: int) -> None:
         preview(rule, {"a": deep})
     with pytest.raises(Invalid, match="payload: expected JSON, which has no NaN"):
         preview(rule, {"a": float("nan")})
+    with pytest.raises(Invalid, match=r"payload: expected at most 32,768 bytes, got 40,0\d\d"):
+        preview(rule, {"a": "a" * 40_000})

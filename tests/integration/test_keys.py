@@ -91,3 +91,17 @@ async def test_only_an_owner_touches_the_master_key(call: Call, tmp_path: Path) 
 async def test_a_keyset_that_is_given_is_used_as_it_is(call: Call, tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     assert await keys.rotate(replace(call, vault=Vault.open(None, path.read_text())), None) == 0
+
+
+async def test_a_vault_that_was_open_before_seals_with_the_new_key(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    await keys.rotate(call, path)
+    await keys.retire(replace(call, vault=Vault.open(path)), path)
+    # The control process, which met no value that it could not open since.
+    text = call.vault.seal("n3w", owner="dst_1", name="shared_secret")
+    assert Vault.open(path).unseal(text, owner="dst_1", name="shared_secret") == "n3w"
+
+
+async def test_a_vault_goes_on_sealing_while_its_file_cannot_be_read(vault: Vault, tmp_path: Path) -> None:
+    (tmp_path / "master.key").unlink()
+    assert vault.unseal(vault.seal("x", owner="a", name="b"), owner="a", name="b") == "x"

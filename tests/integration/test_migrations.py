@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,22 @@ async def test_processes_that_start_at_once_migrate_once(database_url: str) -> N
     async with engine.connect() as connection:
         assert (await connection.scalar(text("SELECT count(*) FROM revision"))) == 1
     await engine.dispose()
+
+
+async def test_a_file_is_made_for_its_owner_only_and_keeps_a_mode_it_was_given(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrate(url)
+    engine = open_engine(url)
+    try:
+        async with engine.connect():
+            assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
+                ("m.db", "m.db-shm", "m.db-wal", "m.db.lock"), 0o600
+            )
+    finally:
+        await engine.dispose()
+    (tmp_path / "m.db").chmod(0o640)
+    await migrate(url)
+    assert (tmp_path / "m.db").stat().st_mode & 0o777 == 0o640
 
 
 async def test_a_database_of_a_newer_midstream_is_refused(database_url: str) -> None:

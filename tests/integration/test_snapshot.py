@@ -168,6 +168,19 @@ async def test_a_setting_that_becomes_sensitive_is_sealed_with_the_deploy(world:
     assert {"email", "s4lt"} <= set(found.spec.secrets)
 
 
+async def test_a_value_that_was_sealed_is_not_shown_by_a_version_that_calls_it_plain(world: World) -> None:
+    plain = Definition("salt", "Salt", "", "STRING", required=True, sensitive=False)
+    key = await world.connect("one")
+    await world.save(plain, FIELDS)
+    [instance] = await deploy_function(world.call, world.function)
+    assert (instance.version, instance.settings, instance.sensitive) == (2, {"fields": ["email"]}, ("salt",))
+    shown = await update_instance(world.call, key, settings={"fields": ["name"]})
+    assert (shown.settings, shown.sensitive) == ({"fields": ["name"]}, ("salt",))
+    assert await spec_settings(world) == {"salt": "s4lt", "fields": ["name"]}
+    shown = await update_instance(world.call, key, settings={"salt": "another"})  # given anew, it is what it is called
+    assert (shown.settings, shown.sensitive) == ({"fields": ["name"], "salt": "another"}, ())
+
+
 async def test_a_version_that_requires_more_is_not_deployed_without_it(world: World) -> None:
     instance = await world.connect("one")
     await world.save(SALT, Definition("key", "Key", "", "STRING", required=True, sensitive=False))

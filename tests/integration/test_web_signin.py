@@ -53,8 +53,8 @@ async def served(call: Call, **settings: str) -> AsyncIterator[str]:
     """Serve the pages on a free port; give their root."""
     environ = {f"MIDSTREAM_{name.upper()}": value for name, value in settings.items()}
     listener = socket.create_server(("127.0.0.1", 0))
-    async with signing_in(load(environ=environ), call.sessions, call.vault) as routes:
-        app = Starlette(routes=list(routes))
+    async with signing_in(load(environ=environ), call.sessions, call.vault) as entrance:
+        app = Starlette(routes=entrance.routes)
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
         task = asyncio.create_task(server._serve([listener]))
         try:
@@ -102,7 +102,7 @@ async def browser(call: Call) -> AsyncIterator[Browser]:
 
 
 def alert(seen: Seen) -> str:
-    [said] = re.findall(r'<p role="alert">(.*?)</p>', seen.text)
+    [said] = re.findall(r'<p role="alert"[^>]*>(.*?)</p>', seen.text)
     return str(said)
 
 
@@ -118,6 +118,7 @@ async def test_a_stranger_is_asked_to_sign_in_and_then_is_who_they_are(call: Cal
     assert (await browser.get("/app/sign-in")).url.path == "/app/"
     outside = await browser.post("/app/sign-out")
     assert outside.url.path == "/app/sign-in"
+    assert "You are signed out." in outside.text
     assert (await browser.get("/app/")).url.path == "/app/sign-in"
 
 
@@ -132,6 +133,7 @@ async def test_a_page_allows_no_script_and_is_kept_nowhere(browser: Browser) -> 
     assert "<script" not in page.text
     for name in ("email", "password"):
         assert f'<label for="{name}">' in page.text
+        assert f'<input id="{name}"' in page.text
 
 
 async def test_a_wrong_password_is_said_and_what_was_typed_is_escaped(call: Call, browser: Browser) -> None:
@@ -330,6 +332,8 @@ async def test_a_member_comes_in_through_the_provider(call: Call, through: Brows
     seen = await come_back(through, answer)
     assert (seen.status, seen.url.path) == (200, "/app/")
     assert "<h1>Ann</h1>" in seen.text
+    assert "you sign in through your provider" in seen.text  # and not: change your password
+    assert 'action="/app/password"' not in seen.text
     assert (await trail_of(call, "User Signed In"))[-1] == ("User Signed In", ann, ANN, ["oidc"])
     again = await come_back(through, answer)
     assert (again.status, alert(again)[:7]) == (400, "Signing")

@@ -40,6 +40,7 @@ from midstream.api.office import Office
 from midstream.api.problems import Fault
 from midstream.api.routing import Routes
 from midstream.control.act import UseCase
+from midstream.domain.provenance import SESSION
 
 # Paths that are fixed come before those with an id in the same place.
 RESOURCES: tuple[Routes, ...] = (
@@ -68,6 +69,29 @@ _ABOUT = """Segment's Public API, as far as midstream has what it is about, and 
 
 Segment's SDKs work with their base path and token changed. Lists are paged by `pagination[count]` and
 `pagination[cursor]`; changes take `If-Match` with the `ETag` of what was read, and `POST` an `Idempotency-Key`."""
+
+_SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": f"__Host-{SESSION}",
+        "description": f"Of somebody signed in, for midstream's own pages: a request of another origin is refused. `{SESSION}` "
+        "where there is no TLS. Counts only where no `Authorization` is sent.",
+    },
+    "workspace": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Midstream-Workspace",
+        "description": "The id of the workspace that somebody signed in asks in.",
+    },
+}
+# What is answered is one caller's, for them alone: no cache keeps it, and no page of another origin can embed it.
+_PRIVATE = {
+    "cache-control": "no-store",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
 
 
 def decided() -> Mapping[tuple[str, str], UseCase[..., Any]]:
@@ -116,9 +140,9 @@ def _api() -> FastAPI:
 
 
 def _secured(document: dict[str, Any]) -> dict[str, Any]:
-    """Say in the document that every operation takes a bearer token, and media types as they are."""
-    document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"token": []}]
+    """Say in the document how every operation is told who asks, and media types as they are."""
+    document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    document["security"] = [{"token": []}, {"session": [], "workspace": []}]
     for operations in document["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
@@ -131,7 +155,7 @@ def _secured(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Served:
-    """Gives each request the office, and each answer the headers that say how the caller stands with their rate."""
+    """Gives each request the office, and each answer what says whose it is and how they stand with their rate."""
 
     def __init__(self, app: ASGIApp, office: Office) -> None:
         self._app = app
@@ -142,8 +166,11 @@ class _Served:
 
         async def told(message: Message) -> None:
             rate: Mapping[str, str] = scope.get("state", {}).get("rate", {})
-            if message["type"] == "http.response.start" and rate:
-                MutableHeaders(scope=message).update(rate)
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(rate)
+                for name, value in _PRIVATE.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, told)

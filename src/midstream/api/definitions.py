@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from midstream.api.routing import Body, Shape
-from midstream.domain.settings import Definition, name_of
+from midstream.domain.settings import MAX_NAME, Definition, name_of
 
 
 class SettingIn(Body):
     """A setting as it is declared. Without a name it gets one made of its label."""
 
     label: str = ""
-    name: str = ""
+    name: Annotated[str, Field(max_length=MAX_NAME)] = ""
     type: Literal["STRING", "BOOLEAN", "ARRAY", "TEXT_MAP"] = "STRING"
     description: str = ""
     required: bool = False
     sensitive: bool = False
     sealedHosts: tuple[str, ...] = ()
+
+
+# So many of a function, our bound: names are made of labels, each unlike all others.
+Settings = Annotated[tuple[SettingIn, ...], Field(max_length=200)]
 
 
 class Setting(Shape):

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from fastapi import Response
 
 from midstream.api import queries
-from midstream.api.definitions import Setting, SettingIn, defined
+from midstream.api.definitions import Setting, Settings, defined
 from midstream.api.definitions import shaped as settings_shape
 from midstream.api.instances import Instance
 from midstream.api.instances import shaped as instance_shape
@@ -42,7 +42,7 @@ class CreateFunction(Body):
     displayName: str
     slug: Slug | None = None
     resourceType: ResourceType = "INSERT_DESTINATION"
-    settings: tuple[SettingIn, ...] = ()
+    settings: Settings = ()
     description: str = ""
     logoUrl: str = ""
     allowedHosts: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class UpdateFunction(Body):
 
     code: str | None = None
     displayName: str | None = None
-    settings: tuple[SettingIn, ...] | None = None
+    settings: Settings | None = None
     description: str | None = None
     logoUrl: str | None = None
     allowedHosts: tuple[str, ...] | None = None
@@ -161,7 +161,7 @@ async def listFunctions(call: TheCall, query: TheQuery) -> FunctionList:
 async def createFunction(call: TheCall, office: TheOffice, body: CreateFunction, response: Response) -> OneFunction:
     """Make a function with its first version. Nothing runs it until it is connected and deployed."""
     if body.resourceType != "INSERT_DESTINATION":
-        message = f"functions of type {body.resourceType} cannot be made here; INSERT_DESTINATION can"
+        message = f"there are no functions of type {body.resourceType} yet: expected INSERT_DESTINATION"
         raise RequestError(422, "input-validation", message, "resourceType")
     await functions.create_function.admit(call)
     warnings = await _looked_over(office, body.code)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Response
+from pydantic import Field
 
 from midstream.api import queries
 from midstream.api.office import TheCall, TheQuery, tagged
@@ -40,7 +41,7 @@ class UpdateInstance(Body):
     enabled: bool | None = None
     name: str | None = None
     onError: OnError | None = None
-    position: int | None = None
+    position: Annotated[int | None, Field(ge=0, le=10_000)] = None
 
 
 class Instance(Shape):

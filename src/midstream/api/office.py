@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,6 +18,7 @@ from midstream.control.locate import tag_of
 from midstream.control.sources import COMMAND_LINE
 from midstream.control.tokens import authenticate
 from midstream.domain.access import Caller
+from midstream.domain.provenance import WORKSPACE
 from midstream.errors import RequestError
 from midstream.runtime import Fetcher
 from midstream.secrets import Vault
@@ -35,7 +37,8 @@ class Office:
     network: Fetcher  # for code that is only tried
     trying: asyncio.Semaphore  # how much code is tried at once
     rates: Rates
-    caller: Caller | None = None  # who asks, where no token says it: a command on the data dir
+    visitor: Callable[[Request], Awaitable[Caller]] | None = None  # who asks by a session, where people can sign in
+    caller: Caller | None = None  # who asks, where no request says it: a command on the data dir
 
 
 async def call_of(request: Request) -> Call:
@@ -46,15 +49,22 @@ async def call_of(request: Request) -> Call:
     office: Office = request.state.office
     if office.caller is not None:
         return Call(office.sessions, office.vault, office.caller, COMMAND_LINE, request.headers.get("if-match"))
-    header = request.headers.get("authorization", "")
-    if not header.lower().startswith(_SCHEME):
-        raise RequestError(401, "unauthorized", "a token is needed: send the header `Authorization: Bearer mst_…`")
-    caller = await authenticate(office.sessions, header[len(_SCHEME) :].strip(), datetime.now(UTC))
+    caller = await _caller_of(request, office)
     request.state.rate = office.rates.count(caller.id)
     origin = request.client.host if request.client else ""
     call = Call(office.sessions, office.vault, caller, origin, request.headers.get("if-match"))
     request.state.call = call
     return call
+
+
+async def _caller_of(request: Request, office: Office) -> Caller:
+    """Return who asks: by a token, or from a page by a session, which counts only where no token is sent."""
+    header = request.headers.get("authorization")
+    if header is None and office.visitor is not None and WORKSPACE in request.headers:
+        return await office.visitor(request)
+    if header is None or not header.lower().startswith(_SCHEME):
+        raise RequestError(401, "unauthorized", "a token is needed: send the header `Authorization: Bearer mst_…`")
+    return await authenticate(office.sessions, header[len(_SCHEME) :].strip(), datetime.now(UTC))
 
 
 async def office_of(request: Request) -> Office:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from midstream.api.office import call_of
+from midstream.api.readable import check_body
 from midstream.control.answered import keep, let_go, reserve
 from midstream.errors import RequestError
 
@@ -29,6 +30,7 @@ class Once(APIRoute):
         handle = super().get_route_handler()
 
         async def once(request: Request) -> Response:
+            await check_body(request)
             key = request.headers.get("idempotency-key")
             if key is None or request.method != "POST":
                 return await handle(request)

@@ -5,7 +5,7 @@ Every answer that is not a success has `errors` with at least one `message`: Seg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,15 @@ MEDIA_TYPE = "application/problem+json"
 _NO_OBJECT = ("missing", "model_type", "model_attributes_type", "dict_type")
 _EXPECTED_BODY = "expected a JSON object as the body, sent with the header Content-Type: application/json"
 RETRY_AFTER = {"Retry-After": "1"}
+_PLAIN = {
+    "missing": "this field is missing",
+    "too_short": "expected at least {min_length}, got {actual_length}",
+    "tuple_type": "expected a list",
+    "list_type": "expected a list",
+    "dict_type": "expected an object",
+    "model_attributes_type": "expected an object",
+}
+_MOST = 100  # faults that are told: nobody reads more, and a body has room for half a million
 
 
 class Fault(BaseModel):
@@ -67,11 +76,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Invalid)
     async def _invalid(request: Request, error: Invalid) -> JSONResponse:
-        return answer(422, [Fault(type="input-validation", message=str(error), field=error.where)])
+        return answer(422, [Fault(type="input-validation", message=error.detail, field=error.where)])
 
     @app.exception_handler(RequestValidationError)
     async def _unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [_fault(each) for each in error.errors()]
+        faults = [_fault(each) for each in _causes(error.errors()[:_MOST])]
         return answer(400 if any(fault.type == "bad-request" for fault in faults) else 422, faults)
 
     @app.exception_handler(Unavailable)
@@ -93,6 +102,14 @@ def install(app: FastAPI) -> None:
         return answer(500, [Fault(type="internal", message="this is our fault; it was logged")])
 
 
+def _causes(errors: Sequence[Any]) -> Iterator[Any]:
+    """Yield the errors, but for lists that are too short because of what is wrong with what they have."""
+    for error in errors:
+        inner = [each for each in errors if each["loc"][: len(error["loc"])] == error["loc"] and each is not error]
+        if error["type"] != "too_short" or not inner:
+            yield error
+
+
 def _fault(error: Mapping[str, Any]) -> Fault:
     """Name the field, and say what was expected; never what came, which may be a secret."""
     place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
@@ -103,5 +120,5 @@ def _fault(error: Mapping[str, Any]) -> Fault:
         return Fault(type="input-validation", message=_EXPECTED_BODY)
     if error["type"] == "unknown_key":
         place.append(error["ctx"]["key"].strip("'\""))
-    message = {"missing": "this field is missing"}.get(error["type"], error["msg"])
+    message = _PLAIN[error["type"]].format(**error.get("ctx", {})) if error["type"] in _PLAIN else error["msg"]
     return Fault(type="input-validation", message=message[0].lower() + message[1:], field=".".join(place) or None)

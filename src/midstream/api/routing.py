@@ -48,8 +48,8 @@ class Done(Shape):
 
 _TROUBLE = {
     400: "The request cannot be read.",
-    401: "No token, or one that is not good.",
-    403: "The caller lacks a permission; the message names it.",
+    401: "No token and no session, or one that is not good.",
+    403: "The caller lacks a permission, or no page of ours asked with this session; the message says which.",
     404: "There is no such thing in this workspace.",
     409: "It stands in the way of something else; the message names that.",
     412: "It was changed since the entity tag of If-Match.",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import Field
 
-from midstream.api.definitions import SettingIn, defined
+from midstream.api.definitions import Settings, defined
 from midstream.api.office import TheCall, TheOffice
 from midstream.api.routing import Body, Routes, Shape
 from midstream.authoring.check import check
 from midstream.authoring.mocked import Mocked, replies_of
 from midstream.authoring.preview import Trial, preview
 from midstream.control import functions
+from midstream.control.transaction import at
 from midstream.domain.settings import check_values
 
 routes = Routes("Functions")
@@ -25,8 +26,8 @@ class PreviewFunction(Body):
     code: str
     events: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=400)
     settings: dict[str, Any] = Field(default_factory=dict)
-    settingsSchema: tuple[SettingIn, ...] = ()
-    responses: list[dict[str, Any]] | None = None
+    settingsSchema: Settings = ()
+    responses: Annotated[list[dict[str, Any]] | None, Field(max_length=1000)] = None
     allowedHosts: tuple[str, ...] = ()
 
 
@@ -34,7 +35,7 @@ class CheckFunction(Body):
     """Code to look over without running a handler."""
 
     code: str
-    settingsSchema: tuple[SettingIn, ...] | None = None
+    settingsSchema: Settings | None = None
     types: Literal["none", "names", "all"] = "none"
 
 
@@ -57,7 +58,8 @@ async def previewFunction(call: TheCall, office: TheOffice, body: PreviewFunctio
     """Run code on events in a sandbox of its own; nothing is saved or delivered."""
     await functions.try_code(call)
     schema = defined(body.settingsSchema)
-    check_values(schema, body.settings)
+    with at("settings"):
+        check_values(schema, body.settings)
     trial = Trial(body.code, body.events, body.settings, schema, tuple(body.allowedHosts))
     network = office.network if body.responses is None else Mocked(replies_of(body.responses, "responses")).send
     async with office.trying:

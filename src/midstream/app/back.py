@@ -33,6 +33,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             deno=config.deno or None,
             processes=config.function_processes,
             require=config.function_isolation_require,
+            spare=config.function_spare,
         )
         pool.on_kill = lambda reason: telemetry.runtime_kills.labels(reason).inc()
         cleanup.push_async_callback(pool.close)

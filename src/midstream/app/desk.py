@@ -39,6 +39,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         cleanup.push_async_callback(egress.close)
         follower = Follower(sessions, Closed(), interval=config.poll_interval)
         vault = vault_of(config)
+        entrance = await cleanup.enter_async_context(signing_in(config, sessions, vault))
         office = Office(
             sessions=sessions,
             vault=vault,
@@ -46,8 +47,8 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             network=egress.send,
             trying=asyncio.Semaphore(_TRIED_AT_ONCE),
             rates=Rates(config.api_rate),
+            visitor=entrance.visitors.caller,
         )
-        pages = await cleanup.enter_async_context(signing_in(config, sessions, vault))
         tasks = [
             asyncio.create_task(follower.run()),
             asyncio.create_task(project(log, sessions)),
@@ -67,7 +68,11 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         logger().info("control serves the front")
         listener = socket.socket(fileno=orders.listen)
         await serve(
-            application(office, beside=pages), listener, stopping, patience=config.drain_timeout, behind_front=True
+            application(office, beside=entrance.routes),
+            listener,
+            stopping,
+            patience=config.drain_timeout,
+            behind_front=True,
         )
         for task in (*tasks, stopping):
             task.cancel()

@@ -5,6 +5,9 @@ Enters: an ASGI request. Leaves: the control process's answer as it comes, or 50
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import aiohttp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -29,21 +32,19 @@ _OURS = frozenset(
     )
 )
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=120)
-_AWAY = {
-    "type": "about:blank",
-    "title": "Service Unavailable",
-    "status": 503,
-    "errors": [
-        {"type": "unavailable", "message": "the control process does not answer; events are taken all the same"}
-    ],
-}
+_UPLOAD = 60.0  # seconds for a body, of 1.5 MB at most
+
+
+class _LateError(Exception):
+    """The body took too long."""
 
 
 class Relay:
-    """An ASGI application that is another process. Close it when nothing more comes."""
+    """An ASGI application that is another process. Close it when nothing more comes. `upload`: seconds a body may take."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.upload = _UPLOAD
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -58,10 +59,10 @@ class Relay:
         request = Request(scope, receive)
         try:
             response = await self._ask(request)
-        except ClientDisconnect:
-            return
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            response = JSONResponse(_AWAY, 503, headers={"retry-after": "1"}, media_type="application/problem+json")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error.__cause__, ClientDisconnect):
+                return
+            response = _late() if isinstance(error.__cause__, _LateError) else _away()
         await response(scope, receive, send)
 
     async def _ask(self, request: Request) -> Response:
@@ -74,7 +75,7 @@ class Relay:
             # As it came: what the path means is the other's to say.
             _url(request.scope),
             headers=headers,
-            data=request.stream() if has_body else None,
+            data=self._body(request) if has_body else None,
             allow_redirects=False,
         )
         response = StreamingResponse(answer.content.iter_any(), answer.status)
@@ -83,10 +84,25 @@ class Relay:
         ]
         return response
 
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        until = asyncio.get_running_loop().time() + self.upload
+        pieces = aiter(request.stream())
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise _LateError from None
+            yield piece
+
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(self._path, limit=100),
+                # As many as there are callers, or slow ones would keep all others waiting; and each request on one of
+                # its own: what is left of a request is never the beginning of somebody else's.
+                connector=aiohttp.UnixConnector(self._path, limit=0, force_close=True),
                 timeout=_PATIENCE,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -100,3 +116,23 @@ def _url(scope: Scope) -> URL:
     query = scope["query_string"]
     target = path.split(b"?")[0].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
     return URL(f"http://control{target}", encoded=True)
+
+
+def _away() -> Response:
+    message = "the control process does not answer; events are taken all the same"
+    return _trouble(503, "Service Unavailable", "unavailable", message, {"retry-after": "1"})
+
+
+def _late() -> Response:
+    message = "the body took too long to arrive; send it again"
+    return _trouble(408, "Request Timeout", "timeout", message, {"connection": "close"})
+
+
+def _trouble(status: int, title: str, kind: str, message: str, headers: dict[str, str]) -> Response:
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "errors": [{"type": kind, "message": message}],
+    }
+    return JSONResponse(problem, status, headers=headers, media_type="application/problem+json")

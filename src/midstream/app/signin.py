@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from starlette.routing import BaseRoute
@@ -18,13 +19,22 @@ from midstream.domain.issuer import place_of
 from midstream.egress import Egress
 from midstream.secrets import Vault
 from midstream.store.session import Sessions
-from midstream.web import signin
+from midstream.web import signin, tokens
 from midstream.web.browser import Site
+from midstream.web.visitors import Visitors
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """The pages of signing in, and who came in by them."""
+
+    routes: list[BaseRoute]
+    visitors: Visitors
 
 
 @asynccontextmanager
-async def signing_in(config: Config, sessions: Sessions, vault: Vault) -> AsyncIterator[list[BaseRoute]]:
-    """Give the routes of signing in for as long as the block runs."""
+async def signing_in(config: Config, sessions: Sessions, vault: Vault) -> AsyncIterator[Entrance]:
+    """Let people sign in for as long as the block runs."""
     async with AsyncExitStack() as cleanup:
         passwords = Passwords()
         cleanup.callback(passwords.close)
@@ -42,7 +52,10 @@ async def signing_in(config: Config, sessions: Sessions, vault: Vault) -> AsyncI
         lifetimes = lifetimes_of(config)
         way = SignIn(sessions, passwords, Throttle(), lifetimes=lifetimes, create_members=config.oidc_create_members)
         cleanup.push_async_callback(way.close)
-        yield signin.routes(sessions, way, provider, vault, lifetimes=lifetimes, site=Site(config.public_url))
+        site = Site(config.public_url)
+        visitors = Visitors(sessions, site, lifetimes)
+        routes = signin.routes(sessions, way, visitors, vault, provider, site=site)
+        yield Entrance([*routes, *tokens.routes(sessions, vault, visitors, site)], visitors)
 
 
 def lifetimes_of(config: Config) -> Lifetimes:

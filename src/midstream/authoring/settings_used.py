@@ -14,9 +14,10 @@ from midstream.domain.settings import Definition
 from midstream.domain.written import nearest
 
 _NAME = r"[A-Za-z_$][\w$]*"
-# The second parameter of a handler, however it is declared, is the settings.
+# The second parameter of a handler, however it is declared, is the settings. Possessive: comments are a lot of blank.
 _PARAMETER = re.compile(
-    r"\bon(?:Track|Identify|Page|Screen|Group|Alias|Delete|Batch)\s*(?:=\s*)?(?:async\s*)?(?:function\b\s*[\w$]*\s*)?"
+    r"\bon(?:Track|Identify|Page|Screen|Group|Alias|Delete|Batch)\s*+(?:=\s*+)?(?:async\s*+)?"
+    r"(?:function\b\s*+[\w$]*+\s*+)?"
     rf"\(\s*[\w$]+\s*,\s*({_NAME})"
 )
 _KEY = re.compile(r"\s*([\"'])(?P<key>[^\"'\\\n]*)\1\s*\]")

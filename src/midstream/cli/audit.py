@@ -73,17 +73,18 @@ async def _export(config: Config, wanted: Wanted, workspace: str | None) -> None
 
 
 @app.command()
-def verify(data_dir: DataDir = None) -> None:
+def verify(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check that no entry of the audit trail was altered, removed or cut off, in all workspaces. Exit code 3 if one was.
 
     Example: midstream audit verify
     """
     fault = asyncio.run(_verify(configured(data_dir=data_dir)))
-    if fault is None:
-        typer.echo("The audit trail is whole.")
-        return
-    typer.echo(fault)
-    raise typer.Exit(FAULTS_FOUND)
+    if as_json:
+        put({"whole": fault is None, "fault": fault})
+    else:
+        typer.echo(fault or "The audit trail is whole.")
+    if fault is not None:
+        raise typer.Exit(FAULTS_FOUND)
 
 
 async def _verify(config: Config) -> str | None:

@@ -33,12 +33,17 @@ def group() -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write, new or old.", file_okay=False)],
     template: Annotated[Template, typer.Option(help="What to begin with.")] = Template.DEFAULT,
+    as_json: AsJson = False,
 ) -> None:
     """Write a function to begin with: code, declared settings, cases that pass, types for the editor.
 
     Example: midstream functions init mask --template mask
     """
-    for path in scaffold(folder, template):
+    written = scaffold(folder, template)
+    if as_json:
+        put({"files": [str(path) for path in written]})
+        return
+    for path in written:
         typer.echo(path)
     typed = quote(str(folder))
     say(

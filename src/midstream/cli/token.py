@@ -119,13 +119,16 @@ async def _list(config: Config, workspace: str | None) -> list[TokenView]:
 
 
 @app.command()
-def delete(token_id: str, workspace: Workspace = None, data_dir: DataDir = None) -> None:
+def delete(token_id: str, workspace: Workspace = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take a token away: requests with it get 401 from now on.
 
     Example: midstream token delete tok_…
     """
     asyncio.run(_delete(configured(data_dir=data_dir), workspace, token_id))
-    say(f"{token_id} is gone")
+    if as_json:
+        put({"id": token_id})
+    else:
+        say(f"{token_id} is gone")
 
 
 async def _delete(config: Config, workspace: str | None, token_id: str) -> None:

@@ -130,19 +130,25 @@ async def _list(config: Config, workspace: str | None) -> list[MemberView]:
 def remove(
     user: Who,
     workspace: Workspace = None,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Remove a member from a workspace; their tokens and sessions end at once.
 
     Example: midstream user remove bob@example.com
     """
-    asyncio.run(_remove(configured(data_dir=data_dir), user, workspace))
+    gone = asyncio.run(_remove(configured(data_dir=data_dir), user, workspace))
+    if as_json:
+        put({"ids": gone})
+        return
     say(f"{shown(user)} does not belong to the workspace any more.")
 
 
-async def _remove(config: Config, user: str, workspace: str | None) -> None:
+async def _remove(config: Config, user: str, workspace: str | None) -> list[str]:
     async with operating(config, workspace) as call:
-        await remove_members(call, [await _member(call, user)])
+        known = [await _member(call, user)]
+        await remove_members(call, known)
+        return known
 
 
 async def _member(call: Call, user: str) -> str:
@@ -159,6 +165,7 @@ async def _member(call: Call, user: str) -> str:
 @app.command("password")
 def password(
     email: Annotated[str, typer.Argument(help="Whose.", metavar="EMAIL")],
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Set a person's password and end their sessions. It is asked for, or is the first line of standard input.
@@ -167,6 +174,9 @@ def password(
     """
     config = configured(data_dir=data_dir)
     ended = asyncio.run(_set(config, email, _asked()))
+    if as_json:
+        put({"email": email, "sessionsEnded": ended})
+        return
     say(f"The password of {email} is set. {ended} session{'' if ended == 1 else 's'} ended.")
 
 

@@ -15,10 +15,12 @@ from sqlalchemy import select
 from midstream.control import functions, sources, versions
 from midstream.control import settings as values
 from midstream.control.act import Act
-from midstream.control.changes import Application, Change, at, missing
+from midstream.control.changes import Application, Change, missing
 from midstream.control.connect import Runnable, apply_destination
 from midstream.control.folder import Folder, FromEnvironment, SourceSection
+from midstream.control.labelling import apply_labels, label_source
 from midstream.control.prune import remove_unmentioned
+from midstream.control.transaction import at
 from midstream.domain.access import operator
 from midstream.domain.function import ErrorInfo, Forming
 from midstream.domain.settings import Definition, definitions
@@ -79,6 +81,7 @@ async def _handlers(folder: Folder, slug: str, check: Callable[[str], Awaitable[
 
 async def _everything(it: Application) -> None:
     await _workspace(it)
+    await apply_labels(it)
     sources = await _sources(it)
     runnables = await _functions(it)
     existing = await it.by_slug(DestinationRow)
@@ -111,8 +114,9 @@ async def _sources(it: Application) -> dict[str, SourceRow]:
                 found[slug] = await sources.add_source(it.act, slug=slug, name=name, enabled=section.enabled)
             else:
                 changed = await sources.change_source(it.act, found[slug], name=name, enabled=section.enabled)
-            more, advice = await _write_keys(it, found[slug], section)
-        it.tell("source", slug, changed + more, advice, created=created)
+            keys, advice = await _write_keys(it, found[slug], section)
+            labels = await label_source(it, found[slug], section.labels)
+        it.tell("source", slug, changed + keys + labels, advice, created=created)
     return found
 
 

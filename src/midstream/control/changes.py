@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -12,7 +11,6 @@ from sqlalchemy import select
 from midstream.control import settings as values
 from midstream.control.act import Act
 from midstream.control.folder import Folder
-from midstream.errors import Invalid
 from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow
 
 Slugged = TypeVar("Slugged", SourceRow, DestinationRow, FunctionRow)
@@ -28,7 +26,7 @@ class Change:
     """
 
     kind: Literal["create", "update", "delete", "unchanged"]
-    noun: str  # workspace, source, function, destination, filter or instance
+    noun: str  # workspace, label, source, function, destination, filter or instance
     slug: str  # an instance's is <destination>/<function>, a filter's <destination>/<title>
     details: tuple[str, ...] = ()  # what changed; those that begin with "warning: " are advice
 
@@ -102,14 +100,3 @@ class Application:
 def missing(variable: str) -> str:
     """Say what a dry run goes on without."""
     return f"{variable} is not set, without which this cannot be applied"
-
-
-@contextmanager
-def at(where: str) -> Iterator[None]:
-    """Say where in the folder a fault is, unless it says so itself."""
-    try:
-        yield
-    except Invalid as fault:
-        if fault.where is not None and fault.where.startswith(where):
-            raise
-        raise Invalid(str(fault), where) from None

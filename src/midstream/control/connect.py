@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import select
 
 from midstream.control import destinations, filters, instances
-from midstream.control.changes import UNKNOWN, Application, at
+from midstream.control.changes import UNKNOWN, Application
 from midstream.control.folder import ChainEntry, DestinationSection
+from midstream.control.transaction import at
 from midstream.control.versions import Version
 from midstream.domain.audit import Action
 from midstream.domain.filters import FilterChange
@@ -167,9 +168,10 @@ async def _instance(
     """Connect one function, or change how it is connected; return the instance's id."""
     version = await _version(it, entry, runnable, row)
     schema = definitions(version.settings_schema)
-    settings, warnings = it.resolve(
-        entry.settings, {each.name: _STAND_INS[each.type] for each in schema if each.sensitive}, row
-    )
+    # What is sealed stays so whatever the schema says now, and so an export has a variable for it.
+    stand_ins = dict.fromkeys(row.secrets if row else (), UNKNOWN)
+    stand_ins |= {each.name: _STAND_INS[each.type] for each in schema if each.sensitive}
+    settings, warnings = it.resolve(entry.settings, stand_ins, row)
     name = entry.name or runnable.function.name
     changed: tuple[str, ...] = ()
     created = row is None

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import delete, select
@@ -13,7 +14,7 @@ from sqlalchemy import delete, select
 from midstream import destinations as catalog
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_on
-from midstream.control.transaction import assign, check_name, check_slug
+from midstream.control.transaction import assign, at, check_name, check_slug
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
 from midstream.domain.slugs import slug_of, unlike
@@ -143,6 +144,7 @@ async def change(
 ) -> DestinationView:
     """Change what is given. Settings that are not named stay as they are; null takes one away."""
     if settings is not None:
+        _check_kept(row, settings)
         settings = values.merged(row, row.settings | dict(settings), act.vault)
     await change_destination(act, row, name=name, enabled=enabled, settings=settings)
     return await show(act, row)
@@ -162,9 +164,28 @@ async def remove(act: Act, row: DestinationRow) -> None:
 
 def _put(act: Act, row: DestinationRow, settings: Mapping[str, Any]) -> tuple[str, ...]:
     kind = kind_of(row.type)
-    catalog.validated(kind, settings)
-    values.check_json(settings)
+    with at("settings"):
+        catalog.validated(kind, settings)
+        values.check_json(settings)
     return values.put(row, settings, kind.sensitive, act.vault)
+
+
+def _check_kept(row: DestinationRow, settings: Mapping[str, Any]) -> None:
+    """Refuse to send a secret elsewhere on behalf of somebody who need not know it."""
+    for name, place in kind_of(row.type).sent_to:
+        before, after = _origin(row.settings.get(place)), _origin(settings.get(place, row.settings.get(place)))
+        if name in row.secrets and settings.get(name, values.MASKED) == values.MASKED and before != after:
+            raise RequestError(
+                422,
+                "input-validation",
+                f"the {name} that are kept were given for {before}; give them again for {after}, or null to take them away",
+                f"settings.{name}",
+            )
+
+
+def _origin(url: object) -> str:
+    parts = urlsplit(url if isinstance(url, str) else "")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 async def show(act: Act, row: DestinationRow) -> DestinationView:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import tomli_w
 
-from midstream.control import destinations, filters, functions, instances, sources
+from midstream.control import destinations, filters, functions, instances, labels, sources
 from midstream.control.act import Act, use_case
 from midstream.control.destinations import DestinationView, kind_of
 from midstream.control.filters import FilterView
@@ -75,7 +75,8 @@ async def describe(act: Act) -> Exported:
         chains[each.destination_id].append(each)
     contents: tuple[_Tables, ...] = (
         {
-            "workspace": {"slug": workspace.slug, "name": workspace.name},
+            "workspace": {"slug": workspace.slug, "name": workspace.name}
+            | _said(labels=({str(each): each.description for each in await labels.list_labels(act)}, {})),
             "source": {each.slug: _source(it, each) for each in await sources.list_sources(act)},
         },
         {"function": {each.slug: _function(each) for each in known.values()}},
@@ -93,7 +94,8 @@ async def describe(act: Act) -> Exported:
 
 def _source(it: _Export, view: SourceView) -> _Tables:
     keys = [it.secret("source", view.slug, "write_key", text=True) for _ in view.write_keys]
-    return _said(name=(view.name, view.slug), enabled=(view.enabled, True)) | {"write_keys": keys}
+    carried = [f"{key}:{value}" for key, value in view.labels]
+    return _said(name=(view.name, view.slug), enabled=(view.enabled, True), labels=(carried, [])) | {"write_keys": keys}
 
 
 def _function(view: FunctionView) -> _Tables:

@@ -23,6 +23,7 @@ from midstream.domain.filters import (
     actions_as_written,
 )
 from midstream.domain.outcome import Filtered
+from midstream.domain.rules import EVENT_BYTES
 from midstream.domain.sieve import Sieve
 from midstream.domain.wellformed import LEVELS, levels, mended
 from midstream.errors import Invalid, RequestError
@@ -146,6 +147,8 @@ def _event_of(payload: Mapping[str, Any]) -> bytes:
         raise Invalid("expected JSON, which has no NaN and no Infinity", "payload") from None
     except RecursionError:
         raise Invalid(f"expected at most {LEVELS} levels", "payload") from None
+    if len(raw) > EVENT_BYTES:
+        raise Invalid(f"expected at most {EVENT_BYTES:,} bytes, got {len(raw):,}", "payload")
     if levels(raw) > LEVELS:
         raise Invalid(f"expected at most {LEVELS} levels", "payload")
     return raw

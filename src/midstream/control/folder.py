@@ -26,6 +26,7 @@ from midstream.errors import Invalid
 
 CONFIGURATION = "midstream.toml"  # the server's own settings; it may lie in the same directory
 
+LabelName = Annotated[str, StringConstraints(pattern=r"^[^:]+:[^:]+$")]  # key:value
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 
 
@@ -36,17 +37,19 @@ class FromEnvironment(Section):
 
 
 class WorkspaceSection(Section):
-    """`[workspace]`. Its slug says which workspace this folder describes."""
+    """`[workspace]`. Its slug says which workspace this folder describes. `labels` are those there are, each described."""
 
     slug: Slug = "main"
     name: Name | None = None
+    labels: dict[LabelName, str] = Field(default_factory=dict)
 
 
 class SourceSection(Section):
-    """`[source.<slug>]`. Without `write_keys` one is made, with an empty list none is."""
+    """`[source.<slug>]`. Without `write_keys` one is made, with an empty list none is. Without `labels` they stay."""
 
     name: Name | None = None
     enabled: bool = True
+    labels: tuple[LabelName, ...] | None = None
     write_keys: tuple[str | FromEnvironment, ...] | None = None
 
 

@@ -84,7 +84,7 @@ async def add_function(
     forming: Forming = Forming(),  # noqa: B008 # frozen
 ) -> FunctionRow:
     """Add an insert function, which has no version yet."""
-    check_name(name)
+    check_name(name, "displayName")
     check_running(hosts, forming)
     await check_slug(act.session, FunctionRow.slug, slug, FunctionRow.workspace_id == act.workspace_id, "function")
     row = FunctionRow(
@@ -150,7 +150,7 @@ async def change_function(
     Which hosts it may ask and how its batches are formed holds for all that runs of it at once, whatever the version.
     """
     if name is not None:
-        check_name(name)
+        check_name(name, "displayName")
     check_running(hosts or (), forming or Forming())
     changed = assign(
         row,

@@ -76,7 +76,7 @@ async def rename(act: Act, row: GroupRow, *, name: str) -> GroupView:
 
 
 async def _check_name(act: Act, name: str) -> None:
-    check_name(name, "name")
+    check_name(name)
     taken = select(GroupRow.id).where(GroupRow.workspace_id == act.workspace_id, GroupRow.name == name)
     if await act.session.scalar(taken.limit(1)):
         raise RequestError(409, "conflict", f"there is a user group {name!r} already", "name")

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_between, use_case_on
-from midstream.control.transaction import assign, check_name
+from midstream.control.transaction import assign, at, check_name
 from midstream.control.versions import function_resource, latest_version
 from midstream.domain.access import Permission, Subject
 from midstream.domain.audit import Action, Resource
@@ -82,7 +82,8 @@ async def add_instance(
         updated_at=act.at,
         deployed_at=act.at,
     )
-    _put(act, row, version, settings)
+    with at("settings"):
+        _put(act, row, version, settings)
     act.session.add(row)
     await act.session.flush()
     act.note(Action.INSTANCE_CREATED, resource(row), f"function {function.id}", f"destination {destination.id}")
@@ -124,7 +125,8 @@ async def change_instance(
         raise Invalid(f"version {version.id} belongs to another function")
     changed = assign(row, name=name, enabled=enabled, on_error=on_error and on_error.value, version_id=version_id)
     if settings is not None:
-        changed += _put(act, row, version, settings)
+        with at("settings"):
+            changed += _put(act, row, version, settings)
     elif "version_id" in changed:
         changed += _fit(act, row, version)
     if "version_id" in changed:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.sources import resource as source_resource
+from midstream.control.transaction import assign
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
 from midstream.errors import Invalid, RequestError
@@ -27,6 +28,10 @@ class Label(msgspec.Struct, frozen=True):
     value: str
     description: str = ""
 
+    def __str__(self) -> str:
+        """Return the label as people write it."""
+        return f"{self.key}:{self.value}"
+
 
 async def list_labels(act: Act) -> list[Label]:
     """List the workspace's labels, by key and value."""
@@ -37,14 +42,27 @@ async def list_labels(act: Act) -> list[Label]:
 async def create(act: Act, label: Label) -> Label:
     """Add a label."""
     _check_words(label, "label")
-    if len(label.description) > _LONGEST_DESCRIPTION or "\0" in label.description:
-        raise Invalid(f"expected at most {_LONGEST_DESCRIPTION} characters", "label.description")
+    _check_description(label.description)
     if await act.session.get(LabelRow, (act.workspace_id, label.key, label.value)):
-        raise RequestError(409, "conflict", f"there is a label {_said(label)} already", "label")
+        raise RequestError(409, "conflict", f"there is a label {label} already", "label")
     row = LabelRow(workspace_id=act.workspace_id, key=label.key, value=label.value, description=label.description)
     act.session.add(row)
     act.note(Action.LABEL_CREATED, _resource(label))
     return label
+
+
+def change(act: Act, row: LabelRow, *, description: str) -> tuple[str, ...]:
+    """Describe a label anew; return what changed."""
+    _check_description(description)
+    changed = assign(row, description=description)
+    if changed:
+        act.note(Action.LABEL_MODIFIED, _resource(Label(row.key, row.value)), *changed)
+    return changed
+
+
+def _check_description(text: str) -> None:
+    if len(text) > _LONGEST_DESCRIPTION or "\0" in text:
+        raise Invalid(f"expected at most {_LONGEST_DESCRIPTION} characters", "label.description")
 
 
 def _check_words(label: Label, where: str) -> None:
@@ -93,7 +111,7 @@ async def _known(act: Act, labels: Sequence[Label]) -> list[tuple[str, str]]:
     for place, label in enumerate(labels):
         _check_words(label, f"labels[{place}]")
         if await act.session.get(LabelRow, (act.workspace_id, label.key, label.value)) is None:
-            raise Invalid(f"there is no label {_said(label)}: create it first", f"labels[{place}]")
+            raise Invalid(f"there is no label {label}: create it first", f"labels[{place}]")
     return [(label.key, label.value) for label in labels]
 
 
@@ -110,12 +128,8 @@ async def _let_carry(
     return [label for label in await list_labels(act) if (label.key, label.value) in after]
 
 
-def _said(label: Label) -> str:
-    return f"{label.key}:{label.value}"
-
-
 def _resource(label: Label) -> Resource:
-    return Resource("label", _said(label), _said(label))
+    return Resource("label", str(label), str(label))
 
 
 labels = use_case(list_labels, Permission.ACCESS_MANAGE)

@@ -90,7 +90,7 @@ async def join(act: Act, email: str, name: str | None, held: Held, *how: str) ->
     An invite they had is used up by that. `email` is normalised.
     """
     if name is not None:
-        check_name(name, "name")
+        check_name(name)
     row = await user_of(act.session, email) or await add_user(act.session, email, name or email, act.at)
     if await act.session.get(MemberRow, (act.workspace_id, row.id)) is not None:
         raise RequestError(409, "conflict", f"{email} is a member of the workspace already", "email")

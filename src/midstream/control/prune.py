@@ -1,7 +1,7 @@
 """The part of applying a folder that removes what it does not mention, when that is asked for.
 
 Enters: an `Application` through which everything else went. Leaves: `Change`s told. Whoever points to something goes
-before it: instances, destinations with their filters, functions, sources. Write keys and old versions stay: no folder
+before it: instances, destinations with their filters, functions, sources, labels. Write keys and old versions stay: no folder
 can show them.
 """
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from midstream.control import destinations, functions, instances, sources
 from midstream.control.changes import Application
+from midstream.control.labelling import remove_labels
 from midstream.store.schema import DestinationRow, FunctionRow, InstanceRow, SourceRow
 
 _WAITING = "events that wait for it will not be delivered"
@@ -34,6 +35,7 @@ async def remove_unmentioned(it: Application) -> None:
         if slug not in fed:
             await sources.remove_source(it.act, source)
             it.tell_gone("source", slug)
+    await remove_labels(it)
 
 
 async def _instances(it: Application) -> None:

@@ -101,12 +101,14 @@ def put(
     """Make these the row's settings, sealing the sensitive ones; return what changed, as `settings.<name>`.
 
     A value that is sealed already stays as it is: two seals of one value differ, so comparing them would tell nothing.
+    It stays sealed, too, if its name is not sensitive any more: whoever gave it was told that nobody would see it again.
     """
+    write_only = {*write_only, *(name for name, value in values.items() if _holds(row, name, value, vault))}
     before = row.settings.keys() | row.secrets.keys()
     plain = {name: value for name, value in values.items() if name not in write_only}
     changed = {name for name, value in plain.items() if name not in row.settings or row.settings[name] != value}
     sealed = {}
-    for name in values.keys() & set(write_only):
+    for name in values.keys() & write_only:
         if _holds(row, name, values[name], vault):
             sealed[name] = row.secrets[name]
         else:

@@ -73,6 +73,7 @@ class Person:
     email: str
     name: str
     workspaces: tuple[Workspace, ...]
+    has_password: bool  # else their provider signs them in
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ async def person_of(
     if at - row.seen_at >= _SEEN_EVERY:
         async with writing(sessions) as session:
             await session.execute(update(SignInRow).where(SignInRow.id == row.id).values(seen_at=at))
-    return Person(row.id, user.id, user.email, user.name, workspaces)
+    return Person(row.id, user.id, user.email, user.name, workspaces, user.password_hash is not None)
 
 
 async def caller_of(sessions: Sessions, person: Person, workspace_id: str) -> Caller:

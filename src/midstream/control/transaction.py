@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -22,10 +24,21 @@ def assign(row: Table, **values: Any) -> tuple[str, ...]:
     return changed
 
 
-def check_name(name: str, where: str | None = None) -> None:
+def check_name(name: str, where: str = "name") -> None:
     """Refuse a display name that is empty, too long, or could not be shown on one line."""
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise Invalid(f"expected a name of 1 to {MAX_NAME} printable characters, got {len(name)} characters", where)
+
+
+@contextmanager
+def at(where: str) -> Iterator[None]:
+    """Say where in a folder or a body a fault is, unless it says so itself."""
+    try:
+        yield
+    except Invalid as fault:
+        if fault.where is not None and fault.where.startswith(where):
+            raise
+        raise Invalid(fault.detail, f"{where}.{fault.where}" if fault.where else where) from None
 
 
 async def check_slug(

@@ -55,7 +55,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A catalog entry. `sensitive` names the write-only settings; `build` expects them decrypted."""
+    """A catalog entry. `sensitive` names the write-only settings; `build` expects them decrypted.
+
+    `sent_to` names, for those that are sent along, the setting that holds the URL they are sent to.
+    """
 
     slug: str
     name: str
@@ -64,6 +67,7 @@ class Kind:
     settings: type[BaseModel]
     sensitive: frozenset[str]
     build: Callable[[Destination, Ports], Sender]
+    sent_to: tuple[tuple[str, str], ...] = ()
 
     def is_text(self, name: str) -> bool:
         """Say whether a setting is a text."""
@@ -83,7 +87,7 @@ def checked(model: type[Settings], settings: Mapping[str, Any], where: str) -> S
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     # Outside the handler: the original error holds the values and must not hang on ours.
-    raise Invalid("; ".join(_sentence(model, fault) for fault in faults), where)
+    raise Invalid(f"{where}: {'; '.join(_sentence(model, fault) for fault in faults)}")
 
 
 def _sentence(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
@@ -99,22 +103,23 @@ def _sentence(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
             return f'setting "{name}": {fault["msg"].removeprefix("Value error, ")}'
         case _:
             expected = re.sub(r"^\w+ should (be|have)", "expected", fault["msg"])
-            return f'setting "{name}": {expected}, got {_described(fault["input"])}'
+            shown = model.model_fields[str(fault["loc"][0])].repr if fault["loc"] else False
+            return f'setting "{name}": {expected}, got {_described(fault["input"], shown=shown)}'
 
 
 def _known(model: type[BaseModel]) -> str:
     return f"the settings are {', '.join(model.model_fields)}" if model.model_fields else "there are no settings"
 
 
-def _described(value: object) -> str:
-    """Name a wrong value without showing it, numbers excepted: a text may be a secret."""
+def _described(value: object, *, shown: bool) -> str:
+    """Name a wrong value without showing it, numbers excepted where they are `shown`: it may be a secret."""
     match value:
         case None:
             return "null"
         case bool():
             return "a boolean"
         case int() | float():
-            return f"{value}"
+            return f"{value}" if shown else "a number"
         case str():
             return "another text"
         case Mapping():

@@ -295,4 +295,5 @@ WEBHOOK = Kind(
     settings=WebhookSettings,
     sensitive=frozenset({"shared_secret", "secret_headers"}),
     build=Webhook,
+    sent_to=(("secret_headers", "url"),),
 )

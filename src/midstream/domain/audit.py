@@ -64,6 +64,7 @@ class Action(StrEnum):
     TOKEN_CREATED = "Access Token Created"  # noqa: S105 # a name, not a token
     TOKEN_DELETED = "Access Token Deleted"  # noqa: S105 # as above
     LABEL_CREATED = "Label Created"
+    LABEL_MODIFIED = "Label Modified"
     LABEL_DELETED = "Label Deleted"
     KEYS_ROTATED = "Master Key Rotated"
     SIGNED_IN = "User Signed In"

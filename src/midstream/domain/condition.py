@@ -27,8 +27,10 @@ from midstream.domain.fql import (
     parse,
 )
 from midstream.domain.fql_functions import FUNCTION_OF, ORDER, NoAnswerError, is_member, ordered, same
+from midstream.errors import FqlError
 
 ALL = "all"  # the literal condition that holds for every event (segment.md §3.2)
+_FOUND_PATTERNS = 10  # in one condition, that come from the event: such a match is the dearest thing there is
 
 Event = Mapping[str, Any]
 Keys = tuple[str, ...]
@@ -97,6 +99,7 @@ class _Code:
 
     def __init__(self) -> None:
         self.paths: set[Keys] = set()
+        self._found_patterns = 0
         self._objects: dict[Keys, str] = {(): "event"}  # the variable that holds the object at a path
         self._lines: list[str] = []
         self._names: dict[str, Any] = {
@@ -150,11 +153,18 @@ class _Code:
             case Call("contains", (text, String(part))):
                 return self._if_text(text, f"{self._constant(part)} in value")
             case Call(name, arguments):
+                if name == "match":
+                    self._count_pattern()
                 return f"call_{name}({', '.join(self._value(argument) for argument in arguments)})"
             case And() | Or() | Not() | Compared() | Membership():
                 return self.test(operand)
             case never:
                 assert_never(never)
+
+    def _count_pattern(self) -> None:
+        self._found_patterns += 1
+        if self._found_patterns > _FOUND_PATTERNS:
+            raise FqlError(f"expected at most {_FOUND_PATTERNS} patterns that come from the event", 0)
 
     def _equal(self, left: Expression, right: Expression) -> str:
         if isinstance(left, String | Constant | Number):

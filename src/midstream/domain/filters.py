@@ -20,6 +20,9 @@ from midstream.errors import FqlError, Invalid
 # segment.md §3.1
 MAX_FILTERS = 10  # a destination
 MAX_TITLE = 64  # characters
+# Ours, of a filter: each path is looked for in each event, and 100 take a tenth of a second in the largest.
+MAX_ACTIONS = 100
+MAX_PATHS = 100
 
 _Path = Annotated[str, StringConstraints(max_length=256)]  # dotted, as keys_of reads it; our bound
 _Fields = Annotated[dict[_Path, tuple[str, ...]], Field(min_length=1)]
@@ -66,6 +69,12 @@ def _some(actions: tuple[Action, ...]) -> tuple[Action, ...]:
     # Not pydantic's min_length: that counts the actions that hold, and tells of it beside what is wrong with the others.
     if not actions:
         raise PydanticCustomError("no_actions", "expected one action at least")
+    paths = sum(len(each.fields) for each in actions if isinstance(each, DropProperties | AllowProperties))
+    for what, count, most in (("actions", len(actions), MAX_ACTIONS), ("paths", paths, MAX_PATHS)):
+        if count > most:
+            raise PydanticCustomError(
+                "many", "expected at most {most} {what}, got {count}", {"most": most, "what": what, "count": count}
+            )
     return actions
 
 

@@ -14,7 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from midstream.domain import glob
-from midstream.domain.fql import FQL_BYTES
+
+# In characters. No field of an event is written longer; but each `string` of a list with quotes in it doubles them.
+_LONGEST_STRING = 64 * 1024
+# Of one that comes from an event. To match costs its length times the text's, which each has a share of the event in.
+_LONGEST_PATTERN = 512
 
 
 class NoAnswerError(Exception):
@@ -54,8 +58,8 @@ def is_member(value: Any, among: Any) -> bool:
 
 
 def _match(text: Any, pattern: Any) -> bool:
-    """Match by a pattern that comes from the event. One longer than FQL may be is not looked at."""
-    if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > FQL_BYTES:
+    """Match by a pattern that comes from the event. One that is too long is not looked at."""
+    if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > _LONGEST_PATTERN:
         return False
     matches = glob.matcher(pattern)
     return matches is not None and matches(text)
@@ -111,7 +115,21 @@ def _string(value: Any) -> str:
         case float() if value.is_integer() and abs(value) < 2**53:
             return str(int(value))
         case _:
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            return _written(value)
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _written(value: Any) -> str:
+    """Write JSON piece by piece, so that what is too long is never there as a whole."""
+    pieces, length = [], 0
+    for piece in _encoder.iterencode(value):
+        length += len(piece)
+        if length > _LONGEST_STRING:
+            raise NoAnswerError(f"string makes at most {_LONGEST_STRING:,} characters of a list")
+        pieces.append(piece)
+    return "".join(pieces)
 
 
 def _number(value: Any) -> int | float | None:

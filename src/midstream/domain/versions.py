@@ -12,6 +12,7 @@ from midstream.domain.settings import Definition
 
 Version = tuple[str, str, Sequence[Definition]]  # its name, code and settings
 NOTHING = "/dev/null"  # as tools call what was not there before
+_LINES = 10_000  # comparing takes up to the square of them: a second, and an hour for what code has room for
 
 
 def diff(before: Version | None, after: Version) -> str:
@@ -26,8 +27,13 @@ def diff(before: Version | None, after: Version) -> str:
 
 def _part(what: str, old: str | None, new: str, before: str, after: str) -> Iterator[str]:
     named = (f"{what} of {old}" if old else NOTHING, f"{what} of {new}")
-    lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), *named)
-    for line in lines:
+    one, other = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    if max(len(one), len(other)) > _LINES:
+        if one != other:
+            yield "--- {}\n+++ {}\n".format(*named)
+            yield f"They differ, and have more than {_LINES:,} lines, which is too much to compare\n"
+        return
+    for line in unified_diff(one, other, *named):
         yield line if line.endswith("\n") else f"{line}\n\\ no newline at the end\n"
 
 

@@ -23,6 +23,7 @@ from midstream.runtime.fetching import Fetcher
 from midstream.runtime.instance import Instance
 from midstream.runtime.launch import Launch, prepare
 from midstream.runtime.process import Process
+from midstream.runtime.spare import Spare
 from midstream.runtime.starting import Starter
 
 # Seconds without an event after which an instance counts as one without work: its next one shall not find others in its way.
@@ -42,6 +43,7 @@ class Pool:
 
     `fetch` sends what user code asks for. `processes` bounds how many are alive; the one idle longest makes room.
     `require` names the layers of isolation without which nothing is run: ConfigError then.
+    With `spare`, one process is kept up beyond those in use, so that the next instance need not wait for Deno.
     `on_kill` is called with the cause whenever a process is killed or dies.
     """
 
@@ -54,6 +56,7 @@ class Pool:
         deno_dir: Path | None = None,
         processes: int = 64,
         require: Collection[str] = (),
+        spare: bool = False,
     ) -> None:
         self.on_kill: Callable[[str], None] | None = None
         self._fetch = fetch
@@ -70,6 +73,7 @@ class Pool:
         self._preparing = asyncio.Lock()
         self._launch: Launch | None = None
         self._starter = Starter()
+        self._spare = Spare(self._blank, self._has_room) if spare else None
         self._closed = False
 
     async def invoke(self, spec: FunctionSpec, events: Sequence[bytes]) -> list[Invocation]:
@@ -108,17 +112,22 @@ class Pool:
             # Asked right before, since others may be given work while one is being stopped.
             if instance.alive and not instance.users and instance.used_at <= before:
                 await instance.stop()
+        if self._spare and not any(instance.alive for instance in self._instances.values()):
+            await self._spare.drop()
 
     def stats(self) -> dict[str, int]:
-        """Count the processes that are up or coming up, by whether they have work."""
+        """Count the processes that are up or coming up, by whether they have work. A spare one has none."""
         alive = [instance for instance in (*self._instances.values(), *self._retired) if instance.alive]
         busy = sum(instance.users > 0 for instance in alive)
-        return {"idle": len(alive) - busy, "busy": busy}
+        spare = self._spare is not None and self._spare.alive
+        return {"idle": len(alive) - busy + spare, "busy": busy}
 
     async def close(self) -> None:
         """Stop everything at once. What still runs ends with RuntimeUnavailable."""
         self._closed = True
         self._changed.set()
+        if self._spare:
+            await self._spare.drop()
         await asyncio.gather(*(instance.stop() for instance in (*self._instances.values(), *self._retired)))
         await asyncio.gather(*self._stopping)
         await self._starter.close()
@@ -141,17 +150,34 @@ class Pool:
         return ErrorInfo("RangeError", f"the code has more than {most} bytes")
 
     async def _start(self, spec: FunctionSpec) -> Process:
-        launch = await self._prepared()
-        await self._find_room()
+        process = await self._spare.take() if self._spare else None
+        if process is None:
+            await self._prepared()
+            await self._find_room()
+            process = await self._blank()
+        try:
+            await process.load(spec)
+        except BaseException:
+            await process.stop()
+            raise
+        if self._spare and not self._closed:
+            self._spare.restock()
+        return process
+
+    async def _blank(self) -> Process:
+        """Start a process without code. There has to be room for it."""
         self._alive += 1
         try:
-            begin = partial(self._starter.start, launch)
-            process = await Process.start(begin, spec, self._limits, self._fetch, self._killed, self._one_works)
+            begin = partial(self._starter.start, await self._prepared())
+            process = await Process.start(begin, self._limits, self._fetch, self._killed, self._one_works)
         except BaseException:
             self._freed()
             raise
         process.when_gone(self._freed)
         return process
+
+    def _has_room(self) -> bool:
+        return self._alive < self._processes and not self._closed
 
     async def _prepared(self) -> Launch:
         async with self._preparing:
@@ -164,7 +190,7 @@ class Pool:
         while True:
             if self._closed:
                 raise RuntimeUnavailable("the runtime is closed")
-            if self._alive < self._processes:
+            if self._has_room():
                 return
             idle = next((one for one in self._instances.values() if one.alive and not one.users), None)
             if idle is not None:

@@ -1,7 +1,7 @@
-"""One Deno process: started, loaded, fed with batches, watched, and buried.
+"""One Deno process: started, loaded once, fed with batches, watched, and buried.
 
 Enters: the code and settings of one instance, then batches of events. Leaves: for each batch its invocations, or how the
-process died under it. It is never revived; its instance starts another.
+process died under it. It is never revived, nor given a second code; its instance starts another.
 """
 
 from __future__ import annotations
@@ -50,21 +50,17 @@ Begin = Callable[[socket.socket], Awaitable["Child | asyncio.subprocess.Process"
 
 
 class Process:
-    """A process with one instance's code in it. Make it with `start`."""
+    """A process for one instance's code. Make it with `start`, and give it its code with `load`."""
 
-    def __init__(
-        self, spec: FunctionSpec, limits: Limits, fetch: Fetcher, on_death: OnDeath, alone: Callable[[], bool]
-    ) -> None:
+    def __init__(self, limits: Limits, fetch: Fetcher, on_death: OnDeath, alone: Callable[[], bool]) -> None:
         self._limits = limits
         self._on_death = on_death
-        self._instance_id = spec.instance_id
-        self._seals = Seals(spec.sealed)
-        self._redactor = Redactor((*spec.secrets, *self._seals.tokens, *(each.value for each in spec.sealed)))
-        self._words = Words(spec.code, self._redactor)
+        self._instance_id = ""
+        self._redactor = Redactor(())
+        self._words = Words("", self._redactor)
         self._loop = asyncio.get_running_loop()
         self._channel = channel.Channel(self._receive, self._mistrust, self._closed)
-        hosts = (Hosts.of("this function may ask", spec.hosts),) if spec.hosts else ()
-        self._broker = Broker(fetch, limits, self._answer, self._seals, alone, hosts)
+        self._broker = Broker(fetch, limits, self._answer, Seals(()), alone)
         self._batches: dict[int, Batch] = {}
         self._ids = itertools.count(1)
         self._child: Child | asyncio.subprocess.Process | None = None
@@ -86,20 +82,18 @@ class Process:
     async def start(
         cls,
         begin: Begin,
-        spec: FunctionSpec,
         limits: Limits,
         fetch: Fetcher,
         on_death: OnDeath,
         alone: Callable[[], bool],
     ) -> Process:
-        """Have a process begun and load the code. What is wrong with the code is in `fault`. Raises RuntimeUnavailable.
+        """Have a process begun, with no code in it yet. Raises RuntimeUnavailable.
 
         `alone` is asked whether no other process has work.
         """
-        process = cls(spec, limits, fetch, on_death, alone)
+        process = cls(limits, fetch, on_death, alone)
         try:
             await process._spawn(begin)
-            await process._load(spec)
         except BaseException:
             await process.stop()
             raise
@@ -167,10 +161,18 @@ class Process:
                 f"expected Deno to come up within {_PATIENCE} s, and it did not: {self._last_words()}"
             )
 
-    async def _load(self, spec: FunctionSpec) -> None:
+    async def load(self, spec: FunctionSpec) -> None:
+        """Give it its code and settings, once. What is wrong with the code is in `fault`."""
+        seals = Seals(spec.sealed)
+        self._instance_id = spec.instance_id
+        self._redactor = Redactor((*spec.secrets, *seals.tokens, *(each.value for each in spec.sealed)))
+        self._words = Words(spec.code, self._redactor)
+        self._broker.seals = seals
+        if spec.hosts:
+            self._broker.hosts = (Hosts.of("this function may ask", spec.hosts),)
         if sys.platform == "linux" and self.pid is not None:
             _bound_memory(self.pid, self._limits.memory_mb)
-        self._channel.send(Kind.LOAD, 0, protocol.load(spec.code, self._seals.covered(spec.settings), self._limits))
+        self._channel.send(Kind.LOAD, 0, protocol.load(spec.code, seals.covered(spec.settings), self._limits))
         if not await self._within(self._ready, self._limits.timeout + GRACE):
             self.fault = self._unloaded()
             await self.stop()

@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -80,7 +80,11 @@ def _config() -> Config:
 
 @asynccontextmanager
 async def _file_lock(database: str | None) -> AsyncIterator[None]:
-    """Hold `<database>.lock` meanwhile. A SQLite file that is not in WAL mode yet does not queue its writers."""
+    """Hold `<database>.lock` meanwhile. A SQLite file that is not in WAL mode yet does not queue its writers.
+
+    Where there is no such file yet one is made that only its owner can read, as will be those that SQLite puts beside it:
+    it will hold events, and the folder may be one that others can look into.
+    """
     if database is None:
         yield
         return
@@ -89,6 +93,8 @@ async def _file_lock(database: str | None) -> AsyncIterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # SQLite says what is wrong with it
+            os.close(os.open(database, os.O_RDONLY | os.O_CREAT, 0o600))
         yield
     finally:
         os.close(descriptor)  # which also unlocks

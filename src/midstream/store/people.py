@@ -122,6 +122,11 @@ class LabelRow(Table):
     value: Mapped[str] = mapped_column(primary_key=True)
     description: Mapped[str]
 
+    @property
+    def name(self) -> str:
+        """The label as people write it."""
+        return f"{self.key}:{self.value}"
+
 
 class SourceLabelRow(Table):
     """That a source carries a label."""

@@ -1,8 +1,4 @@
-"""What a browser brings and is given: cookies, forms, and where a form was sent from.
-
-A form is only taken from one of our own pages. Browsers say so in `Sec-Fetch-Site` (over TLS and on loopback) and in
-`Origin` (always, with a POST); whoever says neither is no browser with somebody's cookie, and must say `Origin` too.
-"""
+"""What a browser brings and is given: cookies, forms, and whether one of our own pages sent it here."""
 
 from __future__ import annotations
 
@@ -12,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from midstream.control.signed_in import Whence
+from midstream.domain.provenance import is_form_of_ours, is_script_of_ours
 from midstream.errors import RequestError
 
-SESSION, FLOW = "midstream", "midstream_flow"  # the cookies
+FLOW = "midstream_flow"  # the cookie of somebody who is at their provider
 _MOST_BYTES = 16 * 1024
 _MOST_FIELDS = 20
 
@@ -48,17 +45,15 @@ class Site:
             samesite="lax",
         )
 
-    def check_origin(self, request: Request) -> None:
+    def check_form(self, request: Request) -> None:
         """Raise 403 unless one of our own pages sent this form."""
-        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        ours = site in {"same-origin", "none"} if site else origin == _origin(self.url(request))
-        if not ours:
-            raise RequestError(
-                403,
-                "cross-site",
-                "This form was not sent from a page of this midstream. Open the page again and repeat it. Behind a proxy "
-                "that changes the host's name, public_url has to be set.",
-            )
+        if not is_form_of_ours(*_said(request), self.url(request)):
+            raise _elsewhere("form")
+
+    def check_script(self, request: Request) -> None:
+        """Raise 403 unless a script of our own pages sent this request."""
+        if not is_script_of_ours(request.method, *_said(request), self.url(request)):
+            raise _elsewhere("request")
 
     def _name(self, request: Request, name: str) -> str:
         return f"__Host-{name}" if self._secure(request) else name
@@ -90,6 +85,14 @@ async def fields(request: Request) -> dict[str, str]:
     return found
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+def _said(request: Request) -> tuple[str | None, str | None]:
+    return request.headers.get("sec-fetch-site"), request.headers.get("origin")
+
+
+def _elsewhere(what: str) -> RequestError:
+    return RequestError(
+        403,
+        "cross-site",
+        f"This {what} was not sent from a page of this midstream. Open the page again and repeat it. Behind a proxy that "
+        "changes the host's name, public_url has to be set.",
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from midstream.domain.provenance import WORKSPACE
 from midstream.domain.topology import Destination, Snapshot
 from midstream.web.page import page
+from midstream.web.table import table
+
+_COLUMNS = ("Source", "Functions", "Destination", "Type", "Enabled")
 
 
 def routes(snapshot: Callable[[], Snapshot], api: ASGIApp | None) -> list[Route]:
@@ -29,53 +33,55 @@ class _Home:
         if self._api is not None and (request.method not in ("GET", "HEAD") or _asks_the_api(request)):
             await self._api(scope, receive, send)
             return
-        answer = page("midstream", _body(self._snapshot(), str(request.base_url).rstrip("/")))
+        answer = page("midstream", _body(self._snapshot(), str(request.base_url), app=self._api is not None))
         await answer(scope, receive, send)
 
 
 def _asks_the_api(request: Request) -> bool:
     """Tell a client of the Public API, for which `/` is the workspace, from a person who opens the address."""
-    return "authorization" in request.headers or "application/json" in request.headers.get("accept", "")
+    return not {"authorization", WORKSPACE}.isdisjoint(request.headers) or "application/json" in request.headers.get(
+        "accept", ""
+    )
 
 
-def _body(snapshot: Snapshot, base_url: str) -> str:
-    url = escape(base_url)
+def _body(snapshot: Snapshot, base_url: str, *, app: bool) -> str:
+    url = escape(base_url.rstrip("/"))
+    sign_in = '<a href="/app/">Sign in</a> · ' if app else ""
     return f"""<h1>midstream</h1>
 <p class="quiet">Insert functions for event streams. It is running.</p>
 <h2>What is connected</h2>
 {_connections(snapshot)}
 <h2>Send an event</h2>
-<pre>curl {url}/v1/track -u YOUR_WRITE_KEY: \\
+<pre tabindex="0">curl {url}/v1/track -u YOUR_WRITE_KEY: \\
   -H 'content-type: application/json' \\
   -d '{{"userId": "u-1", "event": "Order Completed", "properties": {{"total": 19.5}}}}'</pre>
 <p>Any Segment SDK works too: set its host to <code>{url}</code>.</p>
 <h2>Where to look</h2>
-<pre>midstream tail          # events as they are decided
+<pre tabindex="0">midstream tail          # events as they are decided
 midstream deliveries    # counts and samples, by destination and reason</pre>
-<p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>"""
+<p>{sign_in}<a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p>"""
 
 
 def _connections(snapshot: Snapshot) -> str:
     if not snapshot.sources:
         return "<p>Nothing yet. Write a folder and load it with <code>midstream apply DIR</code>.</p>"
-    rows = "".join(_row(snapshot, each) for each in snapshot.destinations.values())
     unconnected = [
         escape(source.name)
         for source in snapshot.sources.values()
         if all(each.source_id != source.id for each in snapshot.destinations.values())
     ]
     note = f"<p>Without a destination: {', '.join(unconnected)}</p>" if unconnected else ""
-    head = "<tr><th>Source</th><th>Functions</th><th>Destination</th><th>Type</th><th>Enabled</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{note}" if rows else note
+    rows = [_row(snapshot, each) for each in snapshot.destinations.values()]
+    return (table(_COLUMNS, rows) if rows else "") + note
 
 
-def _row(snapshot: Snapshot, destination: Destination) -> str:
+def _row(snapshot: Snapshot, destination: Destination) -> tuple[str, ...]:
     source = snapshot.sources.get(destination.source_id)
-    cells: Sequence[str] = (
+    cells = (
         source.name if source else destination.source_id,
         " → ".join(each.name for each in destination.instances) or "–",
         destination.name,
         destination.type,
         "yes" if destination.enabled else "no",
     )
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    return tuple(map(escape, cells))

@@ -6,115 +6,100 @@ Forms are taken from our own pages only, and nothing is kept in a cache.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from midstream.control import signed_in
 from midstream.control.oidc import FLOW_SECONDS, Provider, flow_of
 from midstream.control.sign_in import Refused, SignedIn, SignIn
-from midstream.control.signed_in import Lifetimes, Person
+from midstream.domain.provenance import SESSION
 from midstream.errors import RequestError, Unavailable
 from midstream.secrets import Vault
 from midstream.store.session import Sessions
 from midstream.web import signin_pages as pages
-from midstream.web.browser import FLOW, SESSION, Site, fields, whence
-
-Handler = Callable[[Request], Awaitable[Response]]
+from midstream.web.browser import FLOW, Site, fields, whence
+from midstream.web.page import fault
+from midstream.web.routing import get, go, post
+from midstream.web.visitors import Visitors
 
 
 def routes(
-    sessions: Sessions, way: SignIn, provider: Provider | None, vault: Vault, *, lifetimes: Lifetimes, site: Site
+    sessions: Sessions, way: SignIn, visitors: Visitors, vault: Vault, provider: Provider | None, *, site: Site
 ) -> list[BaseRoute]:
     """Return the routes. Without a `provider` nothing leads to one."""
-    desk = Desk(sessions, way, site, lifetimes)
+    desk = Desk(sessions, way, visitors, site)
     through = Through(desk, provider, vault)
-
-    def get(path: str, handler: Handler) -> Route:
-        return Route(path, _shown(handler))
-
-    def post(path: str, handler: Handler) -> Route:
-        async def checked(request: Request) -> Response:
-            site.check_origin(request)
-            return await handler(request)
-
-        return Route(path, _shown(checked), methods=["POST"])
-
     return [
         get("/app", desk.home),
         get("/app/", desk.account),
         get("/app/sign-in", through.ask),
-        post("/app/sign-in", through.enter),
-        post("/app/sign-out", desk.leave),
-        post("/app/sessions/revoke", desk.revoke),
-        post("/app/password", desk.change_password),
+        post("/app/sign-in", through.enter, site),
+        post("/app/sign-out", desk.leave, site),
+        post("/app/sessions/revoke", desk.revoke, site),
+        post("/app/password", desk.change_password, site),
         get("/app/oidc/start", through.send_away),
         get("/app/oidc/callback", through.come_back),
         get("/app/invite/{secret}", desk.show_invite),
-        post("/app/invite/{secret}", desk.take_up),
+        post("/app/invite/{secret}", desk.take_up, site),
     ]
 
 
 class Desk:
     """Lets people in by a form, and shows those who are in what is theirs."""
 
-    def __init__(self, sessions: Sessions, way: SignIn, site: Site, lifetimes: Lifetimes) -> None:
-        self.sessions, self.way, self.site, self.lifetimes = sessions, way, site, lifetimes
-
-    async def person(self, request: Request) -> Person | None:
-        """Return who is signed in, if anybody."""
-        secret = self.site.cookie(request, SESSION)
-        return await signed_in.person_of(self.sessions, secret, self.lifetimes) if secret else None
+    def __init__(self, sessions: Sessions, way: SignIn, visitors: Visitors, site: Site) -> None:
+        self.sessions, self.way, self.visitors, self.site = sessions, way, visitors, site
 
     async def home(self, request: Request) -> Response:
         """Add the slash."""
-        return _go("/app/")
+        return go("/app/")
 
     async def account(self, request: Request) -> Response:
         """Show who one is, and one's sessions."""
-        person = await self.person(request)
+        person = await self.visitors.person(request)
         if person is None:
-            return _go("/app/sign-in")
-        listed = await signed_in.sessions_of(self.sessions, person, self.lifetimes)
-        return pages.account(person, listed)
+            return go("/app/sign-in")
+        listed = await signed_in.sessions_of(self.sessions, person, self.visitors.lifetimes)
+        return pages.account(person, listed, done=request.query_params.get("done"))
 
     async def leave(self, request: Request) -> Response:
         """Sign out."""
-        if person := await self.person(request):
+        if person := await self.visitors.person(request):
             await signed_in.sign_out(self.sessions, person, whence(request).address)
-        response = _go("/app/sign-in")
+        response = go("/app/sign-in?done=signed-out")
         self.site.set_cookie(request, response, SESSION, "", 0)
         return response
 
     async def revoke(self, request: Request) -> Response:
         """End one of one's sessions, or all but this one."""
-        person = await self.person(request)
+        person = await self.visitors.person(request)
         if person is None:
-            return _go("/app/sign-in")
+            return go("/app/sign-in")
         form = await fields(request)
         if session_id := form.get("session"):
             await signed_in.revoke(self.sessions, person, session_id, whence(request).address)
-        else:
-            await signed_in.revoke_others(self.sessions, person, whence(request).address)
-        return _go("/app/")
+            return go("/app/?done=session")
+        await signed_in.revoke_others(self.sessions, person, whence(request).address)
+        return go("/app/?done=sessions")
 
     async def change_password(self, request: Request) -> Response:
         """Change one's password."""
-        person = await self.person(request)
+        person = await self.visitors.person(request)
         if person is None:
-            return _go("/app/sign-in")
+            return go("/app/sign-in")
         form = await fields(request)
         refused = await self.way.change_password(person, form.get("current", ""), form.get("new", ""), whence(request))
         if refused is None:
-            return _go("/app/")
-        return pages.account(person, await signed_in.sessions_of(self.sessions, person, self.lifetimes), refused)
+            return go("/app/?done=password")
+        return pages.account(
+            person, await signed_in.sessions_of(self.sessions, person, self.visitors.lifetimes), refused
+        )
 
     async def show_invite(self, request: Request) -> Response:
         """Show what an invite is to, and ask for what it takes."""
         invitation = await self.way.invited(request.path_params["secret"])
-        return pages.invite(invitation) if invitation else pages.fault(404, pages.NO_INVITE)
+        return pages.invite(invitation) if invitation else fault(404, pages.NO_INVITE)
 
     async def take_up(self, request: Request) -> Response:
         """Take up an invite."""
@@ -124,13 +109,13 @@ class Desk:
             return self.welcome(request, answer)
         invitation = await self.way.invited(secret)
         if invitation is None:
-            return pages.fault(answer.status, answer.message)
+            return fault(answer.status, answer.message)
         return pages.invite(invitation, answer, name=form.get("name", ""))
 
     def welcome(self, request: Request, answer: SignedIn) -> Response:
         """Lead somebody in."""
-        response = _go("/app/")
-        self.site.set_cookie(request, response, SESSION, answer.secret, self.lifetimes.whole.total_seconds())
+        response = go("/app/")
+        self.site.set_cookie(request, response, SESSION, answer.secret, self.visitors.lifetimes.whole.total_seconds())
         return response
 
 
@@ -142,7 +127,11 @@ class Through:
 
     async def ask(self, request: Request) -> Response:
         """Show the form."""
-        return _go("/app/") if await self._desk.person(request) else self._form()
+        return (
+            go("/app/")
+            if await self._desk.visitors.person(request)
+            else self._form(done=request.query_params.get("done"))
+        )
 
     async def enter(self, request: Request) -> Response:
         """Sign in with a password."""
@@ -155,7 +144,7 @@ class Through:
         """Send the browser to the provider, with a cookie for the way back."""
         provider = self._configured()
         url, flow = await provider.start(self._desk.site.url(request, "/app/oidc/callback"))
-        response = _go(url)
+        response = go(url)
         self._desk.site.set_cookie(request, response, FLOW, flow.sealed(self._vault), FLOW_SECONDS)
         return response
 
@@ -188,25 +177,5 @@ class Through:
             raise RequestError(404, "not-found", "No identity provider is configured here.")
         return self._provider
 
-    def _form(self, refused: Refused | None = None, email: str = "") -> Response:
-        return pages.sign_in(self._provider.name if self._provider else None, refused, email)
-
-
-def _shown(handler: Handler) -> Handler:
-    """Turn our own errors into pages, and keep everything out of caches."""
-
-    async def shown(request: Request) -> Response:
-        try:
-            response = await handler(request)
-        except RequestError as error:
-            response = pages.fault(error.status, str(error))
-        except Unavailable as error:
-            response = pages.fault(503, str(error))
-        response.headers["cache-control"] = "no-store"
-        return response
-
-    return shown
-
-
-def _go(url: str) -> Response:
-    return RedirectResponse(url, 303)
+    def _form(self, refused: Refused | None = None, email: str = "", done: str | None = None) -> Response:
+        return pages.sign_in(self._provider.name if self._provider else None, refused, email, done)

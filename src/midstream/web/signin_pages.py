@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from html import escape
 
 from starlette.responses import Response
 
 from midstream.control.sign_in import Invitation, Refused
 from midstream.control.signed_in import Person, SessionView
+from midstream.control.transaction import MAX_NAME
 from midstream.domain.password import LONGEST, SHORTEST
+from midstream.web.agent import named
+from midstream.web.form import alert, field, hidden, notice
 from midstream.web.page import page
+from midstream.web.table import table, time
 
 NO_INVITE = "This invite is not valid any more. Ask whoever invited you for a new one."
+# What was done, as it is said on the page that a form leads to: `?done=` one of these.
+DONE = {
+    "signed-out": "You are signed out.",
+    "password": "Your password is changed, and your other sessions have ended.",
+    "session": "That session has ended.",
+    "sessions": "Your other sessions have ended.",
+}
 
 
-def sign_in(provider: str | None, refused: Refused | None = None, email: str = "") -> Response:
+def sign_in(provider: str | None, refused: Refused | None = None, email: str = "", done: str | None = None) -> Response:
     """Show the form, and the way to the provider if there is one."""
-    through = f'<p><a class="button" href="/app/oidc/start">Sign in with {escape(provider)}</a></p>' if provider else ""
+    through = (
+        f'<p><a class="button" href="/app/oidc/start">Sign in with {escape(provider)}</a></p>\n' if provider else ""
+    )
     return _answer(
         "Sign in",
         f"""<h1>Sign in</h1>
-{_alert(refused)}{through}
-<form class="tall" method="post" action="/app/sign-in">
-<label for="email">E-mail address</label>
-<input id="email" name="email" type="email" autocomplete="username" required value="{escape(email)}">
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
+{alert(refused)}{notice(DONE.get(done or ""))}{through}<form class="tall" method="post" action="/app/sign-in">
+{field("E-mail address", "email", type="email", autocomplete="username", required=True, value=email, autofocus=not email)}
+{_password("Password", "password", refused, autofocus=bool(email))}
 <button>Sign in</button>
-</form>""",
+</form>
+<p class="small">No account yet? An owner of the workspace can invite you. The first password is set on the machine that
+midstream runs on: <code>midstream user password you@example.com</code></p>""",
         refused,
     )
 
@@ -38,101 +49,94 @@ def invite(invitation: Invitation, refused: Refused | None = None, name: str = "
     """Show an invite: to a new account, to one that has a password, or to one that the provider signs in."""
     match invitation.account:
         case "none":
-            form = _new_account(invitation, name)
+            form = _new_account(invitation, refused, name)
         case "password":
-            form = _invite_form(
-                invitation,
-                """<label for="password">Password of your account here</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>""",
-            )
+            form = _invite_form(invitation, _password("Password of your account here", "password", refused))
         case _:
             form = '<p><a class="button" href="/app/oidc/start">Sign in as you always do here</a> to take it up.</p>'
     title = f"Join {invitation.workspace}"
-    return _answer(title, f"<h1>{escape(title)}</h1>\n{_alert(refused)}{form}", refused)
+    return _answer(title, f"<h1>{escape(title)}</h1>\n{alert(refused)}{form}", refused)
 
 
-def account(person: Person, sessions: Sequence[SessionView], refused: Refused | None = None) -> Response:
+def account(
+    person: Person, sessions: Sequence[SessionView], refused: Refused | None = None, done: str | None = None
+) -> Response:
     """Show who somebody is, where they are members, and their sessions."""
     where = ", ".join(escape(each.name) for each in person.workspaces) or "none"
-    rows = "\n".join(_row(each, here=each.id == person.session_id) for each in sessions)
+    email = f"{escape(person.email)} · " if person.email != person.name else ""
+    others = (
+        '<form method="post" action="/app/sessions/revoke"><p><button class="plain">End all others</button></p></form>'
+    )
     return _answer(
-        "midstream",
+        "Account",
         f"""<h1>{escape(person.name)}</h1>
-{_alert(refused)}<p class="quiet">{escape(person.email)} · Workspaces: {where}</p>
-<form method="post" action="/app/sign-out"><button>Sign out</button></form>
-<h2>Your sessions</h2>
-<table><thead><tr><th scope="col">Browser</th><th scope="col">Address</th><th scope="col">Signed in</th>
-<th scope="col">Last used</th><th scope="col">End it</th></tr></thead>
-<tbody>
-{rows}
-</tbody></table>
-<form method="post" action="/app/sessions/revoke"><p><button>End all others</button></p></form>
-<h2>Change your password</h2>
-<form class="tall" method="post" action="/app/password">
-<label for="current">Your password now</label>
-<input id="current" name="current" type="password" autocomplete="current-password" required>
-<label for="new">A new one, of at least {SHORTEST} characters</label>
-<input id="new" name="new" type="password" autocomplete="new-password" required minlength="{SHORTEST}" maxlength="{LONGEST}">
-<button>Change it</button></form>
-<p class="small">That ends your other sessions.</p>""",
+<p class="quiet">{email}Workspaces: {where}</p>
+{alert(refused)}{notice(DONE.get(done or ""))}<h2>Your sessions</h2>
+{table(("Browser", "Address", "Signed in", "Last used", "End it"), [_row(each, person.session_id) for each in sessions])}
+{others if len(sessions) > 1 else ""}
+<h2>Your password</h2>
+{_change(person, refused)}""",
         refused,
+        at="/app/",
     )
 
 
-def fault(status: int, message: str) -> Response:
-    """Show that something could not be done, and a way on."""
-    return page(
-        "midstream",
-        f'<h1>That did not work</h1>\n<p role="alert">{escape(message)}</p>\n<p><a href="/app/">Go on</a></p>',
-        status,
+def _change(person: Person, refused: Refused | None) -> str:
+    if not person.has_password:
+        return "<p>You have none here: you sign in through your provider.</p>"
+    # For password managers, which keep a password by its account.
+    username = f'<input name="username" autocomplete="username" value="{escape(person.email)}" hidden>'
+    hint = f"At least {SHORTEST} characters. It ends your other sessions."
+    return f"""<form class="tall" method="post" action="/app/password">{username}
+{_password("Your password now", "current", refused)}
+{_new_password("A new one", "new", refused, hint)}
+<button>Change password</button>
+</form>"""
+
+
+def _password(label: str, name: str, refused: Refused | None, *, autofocus: bool = False) -> str:
+    return field(
+        label, name, refused, type="password", autocomplete="current-password", required=True, autofocus=autofocus
     )
 
 
-def _new_account(invitation: Invitation, name: str) -> str:
+def _new_password(label: str, name: str, refused: Refused | None, hint: str) -> str:
+    limits = {"minlength": SHORTEST, "maxlength": LONGEST}
+    return field(label, name, refused, hint, type="password", autocomplete="new-password", required=True, **limits)
+
+
+def _new_account(invitation: Invitation, refused: Refused | None, name: str) -> str:
+    hint = f"At least {SHORTEST} characters. A few words that do not belong together are good."
     return _invite_form(
         invitation,
-        f"""<label for="name">Your name</label>
-<input id="name" name="name" autocomplete="name" maxlength="120" required value="{escape(name)}">
-<label for="password">A new password</label>
-<input id="password" name="password" type="password" autocomplete="new-password" required minlength="{SHORTEST}"
- maxlength="{LONGEST}" aria-describedby="hint">
-<p class="small" id="hint">At least {SHORTEST} characters. A few words that do not belong together are good.</p>""",
+        f"""{field("Your name", "name", refused, autocomplete="name", maxlength=MAX_NAME, required=True, value=name)}
+{_new_password("A new password", "password", refused, hint)}""",
     )
 
 
 def _invite_form(invitation: Invitation, inputs: str) -> str:
     return f"""<form class="tall" method="post">
-<label for="email">E-mail address</label>
-<input id="email" type="email" autocomplete="username" readonly value="{escape(invitation.email)}">
+{field("E-mail address", "email", type="email", autocomplete="username", readonly=True, value=invitation.email)}
 {inputs}
 <button>Join</button>
 </form>"""
 
 
-def _row(session: SessionView, *, here: bool) -> str:
-    browser = escape(session.agent or "unknown")
-    end = "this one" if here else _revoke(session)
-    cells = (browser, escape(session.address), _time(session.created_at), _time(session.seen_at), end)
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+def _row(session: SessionView, here: str) -> tuple[str, ...]:
+    browser = f'<span title="{escape(session.agent)}">{escape(named(session.agent))}</span>'
+    end = "this one" if session.id == here else _revoke(session)
+    return (browser, escape(session.address), time(session.created_at), time(session.seen_at), end)
 
 
 def _revoke(session: SessionView) -> str:
-    named = escape(f"End the session at {session.address}, signed in {session.created_at:%Y-%m-%d %H:%M}")
+    about = escape(f"End the session at {session.address}, signed in {session.created_at:%Y-%m-%d %H:%M}")
     return (
-        f'<form method="post" action="/app/sessions/revoke"><input type="hidden" name="session" value="{escape(session.id)}">'
-        f'<button aria-label="{named}">End</button></form>'
+        f'<form method="post" action="/app/sessions/revoke">{hidden("session", session.id)}'
+        f'<button class="plain" aria-label="{about}">End</button></form>'
     )
 
 
-def _time(at: datetime) -> str:
-    return f'<time datetime="{at.isoformat()}">{at:%Y-%m-%d %H:%M} UTC</time>'
-
-
-def _alert(refused: Refused | None) -> str:
-    return f'<p role="alert">{escape(refused.message)}</p>\n' if refused else ""
-
-
-def _answer(title: str, body: str, refused: Refused | None) -> Response:
+def _answer(title: str, body: str, refused: Refused | None, at: str | None = None) -> Response:
     if refused is None:
-        return page(title, body)
-    return page(title, body, refused.status, {"retry-after": str(refused.wait)} if refused.wait else None)
+        return page(title, body, at=at)
+    return page(title, body, refused.status, {"retry-after": str(refused.wait)} if refused.wait else None, at=at)

@@ -10,6 +10,7 @@ import pytest
 
 from midstream.api.application import BODY_BYTES
 from midstream.api.rates import Rates
+from midstream.control.settings import MASKED
 from midstream.control.tokens import authenticate, create_token, delete_token, tokens
 from midstream.domain.access import Grant, Role
 from midstream.errors import RequestError
@@ -181,6 +182,76 @@ async def test_who_asks_too_often_is_told_when_to_come_again(desk: Desk) -> None
     assert refusal.status_code == 429
     assert 1 <= int(refusal.headers["retry-after"]) <= 60
     assert "over 2 requests a minute" in refusal.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("odd", [r'"\ud800"', r'"a\uDC00b"', '{"a": [NaN]}', "-Infinity"])
+async def test_what_only_python_takes_for_json_is_refused(desk: Desk, odd: str) -> None:
+    headers = {"content-type": "application/json"}
+    for path, body in (
+        ("/functions", f'{{"code": "x", "displayName": "F", "description": {odd}}}'),
+        ("/functions/preview", f'{{"code": "x", "events": [{{"a": {odd}}}]}}'),
+        ("/destination/filters/preview", f'{{"filter": {{"if": "all", "actions": []}}, "payload": {{"a": {odd}}}}}'),
+    ):
+        answer = await desk.client.post(path, content=body, headers=headers)
+        assert answer.status_code == 400, answer.text
+        assert "half of a character" in answer.json()["errors"][0]["message"]
+
+
+async def test_whole_characters_are_taken_however_they_are_spelt(desk: Desk) -> None:
+    body = rb'{"code": "function onTrack(e) { return e } // NaN \\ud800", "displayName": "\ud83d\ude00"}'
+    answer = await desk.client.post("/functions", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["data"]["function"]["displayName"] == "😀"
+    assert answer.json()["data"]["function"]["code"].endswith(r"// NaN \ud800")
+
+
+async def test_of_many_faults_a_hundred_are_told(desk: Desk) -> None:
+    answer = await desk.client.post("/groups/grp_1/users", json={"emails": [1] * 5000})
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, 100)
+
+
+async def test_a_function_declares_so_many_settings_with_names_so_long(desk: Desk) -> None:
+    check = {"code": TRACK, "settingsSchema": [{}] * 200}
+    assert (await desk.ask("POST", "/functions/check", check))["handlers"] == ["onTrack"]
+    for declared in ([{}] * 201, [{"name": "a" * 101}]):
+        await desk.ask("POST", "/functions/check", check | {"settingsSchema": declared}, 422)
+        await desk.ask("POST", "/functions/preview", {"code": TRACK, "events": [{}], "settingsSchema": declared}, 422)
+        await desk.ask("POST", "/functions", {"code": TRACK, "displayName": "F", "settings": declared}, 422)
+        await desk.ask("PATCH", "/functions/ifnd_1", {"settings": declared}, 422)
+
+
+async def test_a_place_in_a_chain_is_one_there_can_be(desk: Desk) -> None:
+    destination = await desk.destination(await desk.source())
+    instance = await desk.instance(await desk.function(), destination)
+    for position in (-1, 10**30):
+        fault = await desk.ask("PATCH", f"/insert-function-instances/{instance}", {"position": position}, 422)
+        assert fault["field"] == "position"
+
+
+async def test_a_number_in_place_of_a_secret_is_not_said_back(desk: Desk) -> None:
+    body = {"sourceId": await desk.source(), "metadataId": "webhook"}
+    for settings in ({"shared_secret": 271828}, {"secret_headers": {"X-Pin": 271828}}):
+        fault = await desk.ask("POST", "/destinations", body | {"settings": {"url": "https://x.test"} | settings}, 422)
+        assert "expected a valid string, got a number" in fault["message"]
+    fault = await desk.ask(
+        "POST", "/destinations", body | {"settings": {"url": "https://x.test", "batch_count": 0}}, 422
+    )
+    assert "got 0" in fault["message"]
+
+
+async def test_secrets_that_are_kept_do_not_follow_a_url_to_another_place(desk: Desk) -> None:
+    settings = {"url": "https://a.test/hook", "secret_headers": {"Authorization": "Bearer planted"}}
+    body = {"sourceId": await desk.source(), "metadataId": "webhook", "settings": settings}
+    path = f"/destinations/{(await desk.ask('POST', '/destinations', body))['destination']['id']}"
+    for url in ("https://b.test/hook", "http://a.test/hook", "https://a.test:8443/hook"):
+        for kept in ({}, {"secret_headers": MASKED}):
+            fault = await desk.ask("PATCH", path, {"settings": {"url": url, **kept}}, 422)
+            assert fault["field"] == "settings.secret_headers"
+            assert "given for https://a.test; give them again" in fault["message"]
+    await desk.ask("PATCH", path, {"settings": {"url": "https://A.test/other"}})
+    await desk.ask("PATCH", path, {"settings": {"url": "https://b.test", "secret_headers": {"Authorization": "b"}}})
+    moved = await desk.ask("PATCH", path, {"settings": {"url": "https://c.test", "secret_headers": None}})
+    assert moved["destination"]["settings"]["url"] == "https://c.test"
+    await desk.ask("PATCH", path, {"settings": {"url": "https://d.test"}})
 
 
 async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:

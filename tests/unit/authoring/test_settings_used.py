@@ -59,3 +59,8 @@ def test_with_nothing_declared_every_setting_is_unknown() -> None:
     (only,) = unknown_settings("settings.x", ())
     assert only.message == "unknown setting 'x'; there are none"
     assert only.source_line == "settings.x"
+
+
+def test_a_long_comment_in_an_odd_place_takes_no_long_time() -> None:
+    code = f"onTrack = function /*{'a' * 1_000_000}*/ () {{ settings.a }}"
+    assert [each.message for each in unknown_settings(code, ())] == ["unknown setting 'a'; there are none"]

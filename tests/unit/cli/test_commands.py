@@ -60,3 +60,20 @@ def test_the_authors_commands_need_neither_log_nor_database() -> None:
 def test_the_version_is_told() -> None:
     ran = CliRunner().invoke(app, ["--version"])
     assert (ran.exit_code, ran.stdout) == (0, f"midstream {version('midstream')}\n")
+
+
+# They say nothing but that they run, or are done.
+WITHOUT_JSON = {"demo", "serve", "migrate"}
+
+
+def every(name: str, found: Any) -> Iterator[tuple[str, set[str]]]:
+    """Yield each command that does something, with its options."""
+    for word, inner in getattr(found, "commands", {}).items():
+        yield from every(f"{name} {word}", inner)
+    if not hasattr(found, "commands"):
+        yield name, {option for parameter in found.params for option in parameter.opts}
+
+
+def test_every_command_that_says_something_can_say_it_as_json() -> None:
+    found = {name: options for top in COMMANDS for name, options in every(top, command(top))}
+    assert {name for name, options in found.items() if "--json" not in options} == WITHOUT_JSON

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from midstream.domain.condition import Fault, compiled
 from midstream.domain.fql_functions import same
+from midstream.errors import FqlError
 from tests.unit.domain.test_fql import expressions, patiently
 
 EVENT = {
@@ -254,3 +255,32 @@ def test_values_are_the_same_when_their_json_is(one: Any, other: Any) -> None:
         return {key: normal(each) for key, each in value.items()} if isinstance(value, dict) else value
 
     assert same(one, other) is (json.dumps(normal(one), sort_keys=True) == json.dumps(normal(other), sort_keys=True))
+
+
+def test_a_text_that_doubles_with_each_step_ends_as_a_fault() -> None:
+    text = "event"
+    for _ in range(15):  # as deep as brackets go
+        text = f"string([{text}])"
+    found = compiled(f"{text} = 'x'").holds({"event": '"' * 30_000})  # or else a gigabyte
+    assert found == Fault("string makes at most 65,536 characters of a list")
+
+
+def test_a_list_with_one_field_many_times_ends_as_a_fault() -> None:
+    found = compiled(f"string([{', '.join(['e'] * 1500)}]) = 'x'").holds({"e": "a" * 30_000})
+    assert found == Fault("string makes at most 65,536 characters of a list")
+
+
+def test_patterns_from_an_event_are_few_and_short() -> None:
+    event = {"e": "a" * 27_000, "p": f"*{'?a' * 240}b*"}
+    assert compiled(" or ".join(["match(e, p)"] * 10)).holds(event) is False
+    with pytest.raises(FqlError, match="expected at most 10 patterns that come from the event"):
+        compiled(" or ".join(["match(e, p)"] * 11))
+    assert compiled(f"{' or '.join(['match(e, p)'] * 10)} or match(e, 'a*')").holds(event) is True
+    assert compiled("match(e, p)").holds({"e": "aa", "p": f"aa{'*' * 511}"}) is False
+
+
+def test_a_whole_event_can_be_written_as_a_string() -> None:
+    tags = ["a", "b\n", None, True, 1.5] * 2000
+    assert (
+        compiled("string(tags) = other").holds({"tags": tags, "other": json.dumps(tags, separators=(",", ":"))}) is True
+    )

@@ -83,3 +83,14 @@ def test_a_title_is_short_and_can_be_shown(title: str, count: int) -> None:
     with pytest.raises(Invalid, match=f"title: expected a title of 1 to 64 printable characters, got {count}"):
         held(FilterSection, {"if": "all", "actions": [DROP], "title": title})
     held(FilterSection, {"if": "all", "actions": [DROP], "title": "ü" * 64})
+
+
+def test_a_filter_has_so_many_actions_and_paths() -> None:
+    drop = {"type": "DROP_PROPERTIES", "fields": {f"p{number}": ["x"] for number in range(50)}}
+    assert held(Rule, {"if": "all", "actions": [drop, drop]})
+    for actions, said in (
+        ([drop] * 3, "actions: expected at most 100 paths, got 150"),
+        ([{"type": "SAMPLE", "percent": 0.5}] * 101, "actions: expected at most 100 actions, got 101"),
+    ):
+        with pytest.raises(Invalid, match=said):
+            held(Rule, {"if": "all", "actions": actions})

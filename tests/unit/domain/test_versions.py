@@ -20,3 +20,13 @@ def test_code_and_settings_are_told_apart() -> None:
 
 def test_a_last_line_without_an_end_is_said_to_be_one() -> None:
     assert diff(("1", "a", []), ("2", "b", [])).endswith("-a\n\\ no newline at the end\n+b\n\\ no newline at the end\n")
+
+
+def test_what_is_too_long_to_compare_is_said_to_differ() -> None:
+    many = "".join(f"{number % 101}\n" for number in range(200_000))
+    told = diff(("1", many, []), ("2", many[::-1], [SALT]))
+    assert told.startswith(
+        "--- code of 1\n+++ code of 2\nThey differ, and have more than 10,000 lines, which is too much to compare\n"
+        "--- settings of 1\n"
+    )
+    assert diff(("1", many, []), ("2", many, [])) == ""
