@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
+import pytest
+from psycopg import sql
+
 from midstream.api.application import decided
 from tests.e2e.api import ask, client, token_of
 from tests.e2e.client import apply, outcomes, post, track
+from tests.integration.database import database_url, postgres_server, postgres_url
 from tests.integration.receiver import Received, Receiver, Reply, receiving
-from tests.whole import WRITE_KEY, Whole, running, shop
+from tests.whole import WRITE_KEY, Whole, descendants, running, shop
+
+__all__ = ["database_url", "postgres_server", "postgres_url"]
 
 SALT, SHARED, HEADER = "s4lt-planted-6Xq2", "sh4red-planted-9Lm7", "Bearer h34der-planted-3Tz5"
 PASSWORD = "p4ssword-planted-1Vb8"
@@ -108,17 +115,33 @@ def left_behind(whole: Whole) -> Iterator[tuple[str, bytes]]:
     yield "log", whole.log().encode()
 
 
+def kept(url: str) -> Iterator[tuple[str, bytes]]:
+    """Yield all that the database holds: the files of SQLite, as they are, or every row of every table of PostgreSQL."""
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        yield from ((each.name, each.read_bytes()) for each in path.parent.glob(f"{path.name}*"))
+        return
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (table,) in tables:
+            rows = connection.execute(sql.SQL("SELECT row_to_json(t)::text FROM {} t").format(sql.Identifier(table)))
+            yield f"table {table}", "\n".join(row for (row,) in rows).encode()
+
+
 def spelled(secret: str) -> set[bytes]:
-    return {
-        secret.encode(),
-        base64.b64encode(secret.encode()).rstrip(b"="),
-        base64.urlsafe_b64encode(secret.encode()).rstrip(b"="),
-        quote(secret, safe="").encode(),
+    """Return a secret as itself, in hex, for URLs, and in Base64 wherever in a longer text it stands."""
+    plain = secret.encode()
+    inside = {
+        base64.b64encode(bytes(shift) + plain)[(8 * shift + 5) // 6 : 8 * (shift + len(plain)) // 6]
+        for shift in range(3)
     }
+    forms = {plain, plain.hex().encode(), plain.hex().upper().encode(), quote(secret, safe="").encode(), *inside}
+    return forms | {form.translate(bytes.maketrans(b"+/", b"-_")) for form in inside}
 
 
-async def test_no_planted_secret_is_found_anywhere(tmp_path: Path) -> None:
-    with running(tmp_path) as whole:
+@pytest.mark.timeout(600)  # it runs a dozen commands one after the other
+async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url: str) -> None:
+    with running(tmp_path, MIDSTREAM_DATABASE_URL=database_url) as whole:
         async with receiving() as receiver:
             receiver.reply = echo
             await apply(whole, files(receiver), SALT=SALT, SHARED=SHARED, HEADER=HEADER)
@@ -139,9 +162,13 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path) -> None:
             await outcomes(whole, 4)
             assert any(request.headers.get("x-salt") == SALT for request in receiver.requests), "it was told outside"
             seen = await all_answers(whole, token, ids) | await commands(whole, tmp_path / "exported")
-        limits = Path(f"/proc/{whole.pids('worker')[0]}/limits").read_text()
-        assert re.search(r"Max core file size +0 +0", limits), "no process leaves its memory on disk"
-    seen |= dict(left_behind(whole))
+        assert whole.process is not None
+        processes = dict([(whole.process.pid, "serve"), *descendants(whole.process.pid)])
+        for pid, line in processes.items():
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            assert re.search(r"Max core file size +0 +0", limits), f"{line} would leave its memory on disk"
+        assert len(processes) >= 6
+    seen |= dict(left_behind(whole)) | dict(kept(database_url))
     planted = [SALT, SHARED, HEADER.removeprefix("Bearer "), PASSWORD, token, made["token"], WRITE_KEY]
     planted += [each["secret"] for each in invites["invites"]] + [written["source"]["writeKeys"][-1]]
     found = [
@@ -154,6 +181,8 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path) -> None:
     # The write key of the folder is one of the caller's own; it is on the wire, and nowhere else.
     assert found == []
     assert len(seen) > 60, "all of it was looked at"
+    holding = [where for where, content in seen.items() if re.search(rb"\bdst_\w+", content) and "table " in where]
+    assert holding or any("midstream.db" in where for where in seen)
 
 
 async def ids_of(api: Any) -> dict[str, str]:

@@ -14,8 +14,8 @@ import pytest
 
 from midstream.api.application import decided
 from midstream.control.act import Call
-from midstream.control.tokens import tokens
-from midstream.domain.access import Caller, Grant, Role
+from midstream.control.tokens import authenticate, tokens
+from midstream.domain.access import ROLES, Caller, Grant, Role
 from midstream.errors import RequestError
 from midstream.store.people import GroupRow, InviteRow, TokenRow, UserRow
 from midstream.store.schema import DestinationRow, FilterRow, FunctionRow, InstanceRow, SourceRow, VersionRow
@@ -193,6 +193,30 @@ async def test_a_role_may_what_the_table_says(shop: Shop, role: Role, scope: str
             or (role in on_all and scope == "all")
         )
         assert await refused(call, key, shop.ids) is not expected, (key, role, scope)
+
+
+async def held(desk: Desk, how: str, grant: Grant) -> str:
+    """Return a token that may do what this grant allows: its member holds it, or their group, or the token alone."""
+    email = f"{how}-{grant.role}@example.com"
+    if how == "token":
+        return await desk.token(grant, email=email)
+    token = await desk.token(Grant(O), creator=[Grant(M) if how == "group" else grant], email=email)
+    if how == "group":
+        group = (await desk.ask("POST", "/groups", {"name": email}))["userGroup"]["id"]
+        listed = [{"id": each, "type": ROLES[grant.role].scope} for each in sorted(grant.resources or ())]
+        body = {"permissions": [{"roleId": grant.role, "resources": listed}]}
+        await desk.ask("PUT", f"/groups/{group}/permissions", body)
+        await desk.ask("POST", f"/groups/{group}/users", {"emails": [email]})
+    return token
+
+
+@pytest.mark.parametrize("how", ["member", "group", "token"])
+async def test_a_role_on_a_list_is_the_same_however_it_is_held(desk: Desk, shop: Shop, how: str) -> None:
+    for role, listed in ((FA, FunctionRow), (FR, FunctionRow), (SA, SourceRow), (SR, SourceRow)):
+        secret = await held(desk, how, Grant(role, frozenset({shop.ids[listed]})))
+        call = replace(shop.call, caller=await authenticate(shop.call.sessions, secret, datetime.now(UTC)))
+        for key, (always, where_listed, _) in TABLE.items():
+            assert await refused(call, key, shop.ids) is (role not in always | where_listed), (key, role)
 
 
 @pytest.mark.parametrize("functions", [FA, FR])
