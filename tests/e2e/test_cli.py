@@ -248,6 +248,46 @@ def test_tail_shows_what_becomes_of_each_event_and_of_one_destination_where_aske
     says(unknown, 1, stderr="midstream: there is no destination 'attic'; there are: bin, spare\n")
 
 
+def test_received_shows_what_came_to_a_sink_as_its_functions_left_it(whole: Whole) -> None:
+    def received(*arguments: str) -> Ran:
+        return midstream("destinations", "received", *arguments, "--data-dir", str(whole.data_dir), cwd=whole.data_dir)
+
+    names = ("keep", "drop", "cut emoji", "\u009b2J", "keep")
+    sent = [event(name, userId="looked-at", messageId=f"r-{number}") for number, name in enumerate(names)]
+    says(send(whole, "\n".join(map(json.dumps, sent))), 0, stdout="5 taken")
+
+    def came(destination: str) -> list[dict[str, Any]]:
+        events = json.loads(received(destination, "--limit", "1000", "--json").stdout)
+        return [each for each in events if each.get("userId") == "looked-at"]
+
+    until(lambda: len(came("spare")) == 5)
+    assert [each["messageId"] for each in came("spare")] == [each["messageId"] for each in sent]
+    until(lambda: len(came("bin")) == 3)
+    assert [each["properties"] for each in came("bin")] == [{"kept": True}, {"cut": "\ufffd"}, {"kept": True}]
+    spare = received("spare", "--limit", "2")
+    says(spare, 0, stdout="\\u009b2J")
+    assert [json.loads(line)["messageId"] for line in spare.stdout.splitlines()] == ["r-3", "r-4"]
+    assert spare.stdout.isascii()
+    says(received("attic"), 1, stderr="midstream: there is no destination 'attic'; there are: bin, spare\n")
+
+
+def test_received_says_where_there_is_nothing_to_see(tmp_path: Path) -> None:
+    with running(tmp_path) as whole:
+        hook = '[destination.hook]\nsource = "website"\ntype = "webhook"\nsettings = { url = "https://example.com/" }\n'
+        table = "[source.website]\n[destination.empty]\nsource = 'website'\ntype = 'sink'\n"
+        assert whole.apply({"shop.toml": table + hook}).returncode == 0
+
+        def received(destination: str, *more: str) -> Ran:
+            data_dir = str(whole.data_dir)
+            return midstream("destinations", "received", destination, *more, "--data-dir", data_dir, cwd=tmp_path)
+
+        says(received("empty"), 0, stderr="Nothing has come to empty since its log was started.\n")
+        assert received("empty", "--json").stdout == "[]\n"
+        says(received("hook"), 1, stderr="midstream: 'hook' is a webhook; only a sink keeps what it was given.")
+        whole.stop()
+        says(received("empty"), 69, stderr="midstream: no midstream is running on ")
+
+
 def test_what_looks_at_a_midstream_says_when_none_runs(tmp_path: Path) -> None:
     none = midstream("tail", "--data-dir", "data", cwd=tmp_path)
     said = "midstream: no midstream is running on data; start one with `midstream serve`\n"

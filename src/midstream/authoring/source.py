@@ -5,36 +5,19 @@ Enters: a file or a folder. Leaves: a `Source`, or `Invalid` saying what was loo
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
-
-from midstream.domain.function import Forming
-from midstream.domain.hosts import Hosts
-from midstream.domain.settings import Definition, SettingName, SettingSection, declared
-from midstream.domain.written import Section, faults_of
+from midstream.domain.declaration import DECLARATION, Declaration, read_declaration
+from midstream.domain.settings import Definition
 from midstream.errors import Invalid
 
-DECLARATION = "function.toml"
 CASES = "cases"
 _NAMES = ("function.js", "function.ts", "index.js", "index.ts")
 _ENDINGS = (".js", ".ts")
 _BESIDE_CODE = (".toml", ".json")
 _NOT_CODE = (".d.ts", ".config.js", ".config.ts")
-
-
-class Declaration(Section):
-    """`function.toml`: what a workspace's folder says in `[function.<slug>]`, the settings as `[settings.<name>]`."""
-
-    name: str | None = None
-    description: str = ""
-    hosts: tuple[str, ...] = ()
-    batch_max_count: int = Forming().max_count
-    batch_max_wait: float = Forming().max_wait  # seconds
-    settings: dict[SettingName, SettingSection] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +32,7 @@ class Source:
     @property
     def schema(self) -> tuple[Definition, ...] | None:
         """The settings it declares."""
-        return None if self.declaration is None else declared(self.declaration.settings)
+        return None if self.declaration is None else self.declaration.definitions()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -95,16 +78,4 @@ def _declared(path: Path) -> Declaration | None:
     """Return what a declaration says, if there is one."""
     if not path.exists():
         return None
-    try:
-        declaration = Declaration.model_validate(tomllib.loads(_text(path)))
-    except tomllib.TOMLDecodeError as error:
-        raise Invalid(f"not readable as TOML: {error}", str(path)) from None
-    except ValidationError as error:
-        raise Invalid("\n".join(f"{path}: {fault}" for fault in faults_of(error))) from None
-    try:
-        Hosts.of("", declaration.hosts)
-        for definition in declared(declaration.settings):
-            definition.check()
-    except Invalid as fault:
-        raise Invalid(str(fault), str(path)) from None
-    return declaration
+    return read_declaration(_text(path), str(path))

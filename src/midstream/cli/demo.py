@@ -158,6 +158,7 @@ def _introduce(supervisor: Supervisor, config: Config, entry: Entry) -> None:
             f"  an event    curl {supervisor.base_url}/v1/track -u {entry.write_key}: -d '{_EVENT}'",
             f"  the API     curl {supervisor.base_url}/sources -H 'Authorization: Bearer {entry.token}'",
             f"  outcomes    {_called()} deliveries --data-dir {config.data_dir}",
+            f"  what came   {_called()} destinations received warehouse --data-dir {config.data_dir}",
             "",
         )
     )

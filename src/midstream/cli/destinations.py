@@ -12,6 +12,7 @@ from midstream.cli.giving import Given, values_of
 from midstream.cli.library import function_of, in_columns
 from midstream.cli.naming import Object, destination_id, destinations_of, functions_of, instance_id, instances_of
 from midstream.cli.options import AsJson, DataDir, put, say, shown
+from midstream.cli.received import received
 from midstream.cli.server import Server, Url, asked
 from midstream.domain.topology import OnError
 from midstream.errors import Invalid
@@ -146,6 +147,9 @@ def disconnect(
         put({"id": gone} | answer)
     else:
         say(f"{shown(place)} is not connected any more.")
+
+
+app.command()(received)
 
 
 async def _connect(server: Server, function: Object, destination: str, body: dict[str, Any]) -> tuple[Object, bool]:

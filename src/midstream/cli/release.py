@@ -7,11 +7,12 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from midstream.authoring.source import Declaration, Source, find
+from midstream.authoring.source import Source, find
 from midstream.cli.library import Function, function_of
 from midstream.cli.naming import Object, function_id, functions_of, instance_id, version_id
 from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.server import Server, Url, asked
+from midstream.domain.declaration import Declaration
 from midstream.domain.settings import Definition
 from midstream.domain.slugs import EXPECTED, fits, slug_of
 from midstream.errors import MidstreamError

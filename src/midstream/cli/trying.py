@@ -20,11 +20,12 @@ from midstream.authoring.cases import read_case, record
 from midstream.authoring.check import Checked, check
 from midstream.authoring.preview import Preview, Trial, Workbench, preview
 from midstream.authoring.running import Verdict, run_case, to_record
-from midstream.authoring.source import CASES, DECLARATION, Source, find
+from midstream.authoring.source import CASES, Source, find
 from midstream.cli.options import AsJson, configured, put, say
 from midstream.cli.reading import events_of, object_of
 from midstream.cli.verdicts import Judged, case_json, diagnoses_json, show_case, show_result, summary, told
 from midstream.config import Config
+from midstream.domain.declaration import DECLARATION
 from midstream.domain.settings import check_values
 from midstream.egress import Egress
 from midstream.errors import Invalid

@@ -215,6 +215,13 @@ async def slugs(sessions: Sessions) -> dict[str, str]:
         return {key: slug for key, slug in rows}  # noqa: C416 # a Row is no pair to mypy
 
 
+async def type_of(sessions: Sessions, destination_id: str) -> str:
+    """Return a destination's type, of whatever workspace; empty where there is no such destination."""
+    async with reading(sessions) as session:
+        query = select(DestinationRow.type).where(DestinationRow.id == destination_id)
+        return await session.scalar(query) or ""
+
+
 async def _views(act: Act, rows: Sequence[DestinationRow]) -> list[DestinationView]:
     query = select(SourceRow.id, SourceRow.slug).where(SourceRow.id.in_({row.source_id for row in rows}))
     found = await act.session.execute(query)

@@ -16,9 +16,8 @@ from pydantic_core import PydanticCustomError
 
 from midstream.control.transaction import MAX_NAME
 from midstream.control.versions import check_code
+from midstream.domain.declaration import DECLARATION, Declaration, read_declaration
 from midstream.domain.filters import MAX_FILTERS, FilterSection
-from midstream.domain.function import Forming
-from midstream.domain.settings import Definition, SettingName, SettingSection, declared
 from midstream.domain.slugs import Slug
 from midstream.domain.topology import OnError
 from midstream.domain.written import Section, faults_of, nearest
@@ -95,21 +94,12 @@ class DestinationSection(Section):
         return self
 
 
-class FunctionSection(Section):
-    """`[function.<slug>]`. `code` is a file's name, relative to the folder. `hosts` it may ask: none named means all."""
+class FunctionSection(Declaration):
+    """`[function.<slug>]`. `code` is a file's name, relative to the folder. What the file beside it declares holds here too."""
 
     name: Name | None = None
-    description: str = ""
     logo_url: str | None = None
     code: str
-    hosts: tuple[str, ...] = ()
-    batch_max_count: int = Forming().max_count
-    batch_max_wait: float = Forming().max_wait  # seconds
-    settings: dict[SettingName, SettingSection] = Field(default_factory=dict)
-
-    def definitions(self) -> tuple[Definition, ...]:
-        """Return the settings as a version keeps them."""
-        return declared(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +131,7 @@ def read(directory: Path) -> Folder:
     tables, files = _merged(directory)
     faults: list[str] = []
     workspace = _section(WorkspaceSection, tables, "workspace", files, faults)
+    _declare(directory, tables, files, faults)
     functions = _sections(FunctionSection, tables, "function", files, faults)
     code: dict[str, str] = {}
     for slug, section in functions.items():
@@ -223,6 +214,34 @@ def _section(
     except ValidationError as error:
         faults += [f"{files[table]}: {fault}" for fault in faults_of(error, table)]
         return None
+
+
+def _declare(directory: Path, tables: dict[str, Any], files: Mapping[str, str], faults: list[str]) -> None:
+    """Put what lies declared beside a function's code under what its table says."""
+    for name, table in tables.items():
+        if not name.startswith("function.") or not isinstance(table, dict) or not isinstance(table.get("code"), str):
+            continue
+        try:
+            if declaration := _declaration(directory, (directory / table["code"]).parent):
+                tables[name] = declaration.under(table)
+        except Invalid as fault:
+            faults.append(f"{files[name]}: {name}.code: {fault}")
+
+
+def _declaration(directory: Path, beside: Path) -> Declaration | None:
+    whole, path = directory.resolve(), beside / DECLARATION
+    # In the folder itself it is one of the folder's own files. Code outside of it is refused, whatever lies beside it.
+    if whole not in beside.resolve().parents or not path.is_file():
+        return None
+    where = path.relative_to(directory).as_posix()
+    if not path.resolve().is_relative_to(whole):
+        raise Invalid(f"{where!r} is outside of the folder")
+    try:
+        return read_declaration(path.read_text("utf-8-sig"), where)
+    except OSError as error:
+        raise Invalid(f"cannot be read: {error.strerror}", where) from None
+    except UnicodeDecodeError:
+        raise Invalid("is not UTF-8 text", where) from None
 
 
 def _code(directory: Path, name: str, where: str, faults: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The sink: keeps the last events in the log's own memory, to be looked at in tests and in the demo."""
+"""The sink: keeps the last events in the log's own memory, to be looked at with `destinations received`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ KEPT = 1000
 _DELIVERED = Sent(Delivered())
 
 
+def subject(destination: str) -> str:
+    """Return where the log keeps a destination's events, in its stream SINK."""
+    return f"sink.{destination}"
+
+
 class SinkSettings(BaseModel):
     """A sink has nothing to set."""
 
@@ -26,7 +31,7 @@ class Sink:
 
     def __init__(self, destination: Destination, ports: Ports) -> None:
         checked(SinkSettings, destination.settings or {}, "sink")
-        self._subject = f"sink.{destination.id}"
+        self._subject = subject(destination.id)
         self._publish = ports.publish
 
     async def send(self, events: Sequence[bytes], ids: Sequence[str]) -> Sequence[Sent]:

@@ -7,6 +7,7 @@ became of each event, SINK the last events of `sink` destinations.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import uuid
@@ -33,6 +34,7 @@ HOLD = 20.0
 # between costs this much and no more.
 _TRY = 1.0
 
+_NO_MESSAGE = 10037
 _MAX_BYTES_EXCEEDED = 10077
 _ALREADY_IN_BATCH = 10201
 
@@ -250,6 +252,26 @@ class Log:
         _raise_for(answer, f"look at the stream {stream}")
         state = answer["state"]
         return StreamInfo(state["messages"], state["bytes"], state["first_seq"], state["last_seq"], answer["created"])
+
+    async def kept(self, stream: str, subject: str) -> list[bytes]:
+        """Return what a stream holds of a subject at this moment, oldest first. One question each: for small streams."""
+        last = await self._message(stream, {"last_by_subj": subject})
+        found: list[bytes] = []
+        sequence = 0
+        while last and sequence < last[0]:
+            message = await self._message(stream, {"seq": sequence + 1, "next_by_subj": subject})
+            if message is None:
+                break  # newer ones have pushed the rest out meanwhile
+            sequence = message[0]
+            found.append(message[1])
+        return found
+
+    async def _message(self, stream: str, which: Mapping[str, Any]) -> tuple[int, bytes] | None:
+        answer = await self.api(f"STREAM.MSG.GET.{stream}", which)
+        if answer.get("error", {}).get("err_code") == _NO_MESSAGE:
+            return None
+        _raise_for(answer, f"read the stream {stream}")
+        return int(answer["message"]["seq"]), base64.b64decode(answer["message"].get("data", ""))
 
     async def drop_before(self, stream: str, sequence: int) -> None:
         """Drop the messages of a stream before a sequence."""

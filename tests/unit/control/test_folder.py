@@ -134,6 +134,68 @@ def test_code_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     assert "the code is longer than 1048576 bytes" in refusal(tmp_path)
 
 
+CRM = "[function.crm]\ncode = 'crm/function.js'\n"
+DECLARED = """
+name = "To the CRM"
+hosts = ["crm.example.com"]
+batch_max_count = 5
+[settings.apiKey]
+sensitive = true
+[settings.region]
+required = true
+"""
+
+
+def crm(tmp_path: Path, declared: str, table: str = CRM) -> Path:
+    (tmp_path / "crm").mkdir()
+    (tmp_path / "crm" / "function.js").write_text("function onTrack(e) { return e }")
+    (tmp_path / "crm" / "function.toml").write_text(declared)
+    return write(tmp_path, shop=table)
+
+
+def test_what_is_declared_beside_the_code_is_the_functions(tmp_path: Path) -> None:
+    section = read(crm(tmp_path, DECLARED)).functions["crm"]
+    assert (section.name, section.hosts, section.batch_max_count) == ("To the CRM", ("crm.example.com",), 5)
+    assert [(it.name, it.sensitive, it.required) for it in section.definitions()] == [
+        ("apiKey", True, False),
+        ("region", False, True),
+    ]
+
+
+def test_what_the_folder_says_itself_goes_before_it_key_by_key(tmp_path: Path) -> None:
+    table = f"{CRM}name = 'CRM'\nhosts = []\n[function.crm.settings.region]\nlabel = 'Where'\n"
+    section = read(crm(tmp_path, DECLARED, table)).functions["crm"]
+    assert (section.name, section.hosts, section.batch_max_count) == ("CRM", (), 5)
+    assert [(it.name, it.label, it.required) for it in section.definitions()] == [
+        ("apiKey", "apiKey", False),
+        ("region", "Where", False),
+    ]
+
+
+def test_a_fault_in_what_is_declared_names_its_file(tmp_path: Path) -> None:
+    said = "shop.toml: function.crm.code: crm/function.toml: unknown key 'hots'; did you mean 'hosts'?"
+    assert refusal(crm(tmp_path, "hots = []")) == said
+    (tmp_path / "crm" / "function.toml").write_bytes(b"\xff")
+    assert refusal(tmp_path) == "shop.toml: function.crm.code: crm/function.toml: is not UTF-8 text"
+
+
+def test_nothing_that_lies_outside_of_the_folder_is_read_as_declared(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    crm(folder, "")
+    (tmp_path / "function.toml").write_text("s3cret")
+    (folder / "crm" / "function.toml").unlink()
+    (folder / "crm" / "function.toml").symlink_to(tmp_path / "function.toml")
+    assert refusal(folder) == "shop.toml: function.crm.code: 'crm/function.toml' is outside of the folder"
+    write(folder, shop="[function.crm]\ncode = '../function.js'\n")
+    assert refusal(folder) == "shop.toml: function.crm.code: '../function.js' is outside of the folder"
+
+
+def test_a_function_toml_in_the_folder_itself_is_one_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "f.js").write_text("function onTrack(e) { return e }")
+    assert read(write(tmp_path, function="[function.f]\ncode = 'f.js'\n")).functions["f"].name is None
+
+
 def test_a_folder_without_toml_is_refused(tmp_path: Path) -> None:
     assert "there is no .toml file" in refusal(tmp_path)
     assert "is not a directory" in refusal(tmp_path / "nowhere")
