@@ -135,7 +135,8 @@ def tried(event: Mapping[str, Any], arrival: Arrival) -> tuple[bytes, Rejection 
     try:
         own = fields_of(sent)
         own.pop("writeKey", None)
-        added = fields_of(_normalised(dict(own), _read(given_of(sent)), arrival))
+        # A context has every event that comes from an address; one for a trial comes from none.
+        added = fields_of(_normalised({**own, "context": own.get("context", _EMPTY)}, _read(given_of(sent)), arrival))
     except (msgspec.MsgspecError, RecursionError):
         return sent, rejection
     return _json(added | {name: value for name, value in own.items() if bytes(value) != b"null"}), rejection

@@ -73,6 +73,7 @@ async def test_a_case_without_expectation_does_not_pass_and_can_be_recorded_and_
     [
         ("count", {"event": track("count", count=1)}),
         ("count", {"event": track("count", count=1, receivedAt="2026-01-01T00:00:00.000Z", messageId="test-1")}),
+        ("count", {"event": track("count", count=1, context={})}),
         ("count", {"event": "$any", "logs": [{"level": "log"}], "requests": [], "error": None, "message": None}),
         ("drop", {"outcome": "filtered", "discardReason": "Filtered at insert function", "message": "not wanted"}),
         ("drop", {"error": {"name": "DropEvent", "line": 7}, "event": None}),

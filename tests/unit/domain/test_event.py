@@ -217,6 +217,7 @@ def test_an_event_for_a_trial_gets_what_it_lacks_and_keeps_what_it_has() -> None
     event = json.loads(raw)
     assert rejection is None
     assert (event["messageId"], event["receivedAt"], event["version"]) == ("made", "2026-01-01T00:00:06.000Z", 7)
+    assert event["context"] == {}
     assert "writeKey" not in event
     again, _ = tried(event, arrival(b"", received_at=NOW.replace(year=2027)))
     assert json.loads(again) == event
