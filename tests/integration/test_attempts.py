@@ -125,6 +125,20 @@ async def test_the_last_samples_of_each_destination_and_reason_are_kept(sessions
     assert {it.message_id for it in await samples(sessions, limit=2000)} >= {"b", "c"}
 
 
+async def test_of_an_event_that_was_tried_often_the_last_attempt_may_be_asked_for(sessions: Sessions) -> None:
+    tries = [changed(SAMPLE, message_id=name, attempt=number) for number in (1, 2, 3) for name in ("often", "too")]
+    nameless = [changed(SAMPLE, message_id="")] * 2
+    elsewhere = [
+        changed(SAMPLE, message_id="often", reason="503"),
+        changed(SAMPLE, message_id="often", destination_id="x"),
+    ]
+    await record(sessions, 1, [], [*tries, *nameless, *elsewhere])
+    assert len(await samples(sessions)) == 10
+    kept = await samples(sessions, destination="dst_1", reason="400", latest=True)
+    assert [(it.message_id, it.attempt) for it in kept] == [("", 1), ("", 1), ("too", 3), ("often", 3)]
+    assert len(await samples(sessions, latest=True)) == 6
+
+
 async def test_samples_are_asked_for_by_time_as_counts_are(sessions: Sessions) -> None:
     old, late = (
         changed(SAMPLE, message_id="old", at=ms(NOON)),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from midstream.cli.opening import opened_sessions
 from midstream.cli.options import AsJson, DataDir, configured, id_of, put, shown
+from midstream.cli.samples import show
 from midstream.config import Config
 from midstream.control.destinations import slugs
 from midstream.domain.attempt import Sample
@@ -36,11 +36,15 @@ def deliveries(
 ) -> None:
     """Show counts by destination, type, event and reason, and samples of what was not delivered.
 
+    Of an event that was tried several times the last try with the same end is shown; --json has all that are kept.
+
     Example: midstream deliveries --destination warehouse --reason bad_request --since 6h
     """
     config = configured(data_dir=data_dir)
     start = ago(since)
-    rows, kept, names = asyncio.run(_read(config, destination, reason, start, samples=samples or reason is not None))
+    wanted = samples or reason is not None
+    reading = _read(config, destination, reason, start, samples=wanted, latest=not as_json)
+    rows, kept, names = asyncio.run(reading)
     if as_json:
         put(
             {
@@ -56,17 +60,19 @@ def deliveries(
         console = Console()
         (console if console.is_terminal else Console(width=200)).print(_table(rows, names))
     for sample in kept:
-        _show(sample, names)
+        show(sample, names)
 
 
 async def _read(
-    config: Config, destination: str | None, reason: str | None, since: datetime, *, samples: bool
+    config: Config, destination: str | None, reason: str | None, since: datetime, *, samples: bool, latest: bool
 ) -> tuple[list[CountRow], list[Sample], dict[str, str]]:
     async with opened_sessions(config) as sessions:
         names = await slugs(sessions)
         wanted = id_of(destination, names)
         rows = await attempts.deliveries(sessions, since=since, destination=wanted, reason=reason)
-        kept = await attempts.samples(sessions, since=since, destination=wanted, reason=reason) if samples else []
+        if not samples:
+            return rows, [], names
+        kept = await attempts.samples(sessions, since=since, destination=wanted, reason=reason, latest=latest)
         return rows, kept, names
 
 
@@ -108,42 +114,3 @@ def _day(minute: datetime) -> str:
     """Return a minute as people read it: today's without the date."""
     local = minute.astimezone()
     return f"{local:%H:%M}" if local.date() == datetime.now().astimezone().date() else f"{local:%d %b %H:%M}"
-
-
-def _show(sample: Sample, names: dict[str, str]) -> None:
-    at = datetime.fromtimestamp(sample.at / 1000, UTC).astimezone().strftime("%d %b %H:%M:%S")
-    where = names.get(sample.destination_id, sample.destination_id or "ingest")
-    typer.echo()
-    _say(f"── {at}  {where}  {sample.type} {sample.event}  {sample.reason}  (attempt {sample.attempt})")
-    body = sample.body
-    if body.get("detail"):
-        _say(f"   {body['detail']}")
-    error = body.get("error")
-    if isinstance(error, dict) and error.get("line"):
-        _say(f"   {error['name']} at line {error['line']}, column {error['column']}")
-    if body.get("nextAttemptAt"):
-        _say(f"   next attempt at {body['nextAttemptAt']}")
-    for log in _listed(body, "logs"):
-        _say(f"   {log['level']}: {log['message']}")
-    for each in _listed(body, "requests"):
-        answer = each["status"] or each["error"]
-        _say(f"   {each['method']} {each['url']} → {answer} in {each['duration_ms']:.0f} ms")
-        for name in ("request_body", "response_body"):
-            if each.get(name):
-                _say(f"     {name.removesuffix('_body')}: {each[name]}")
-    event = body.get("event")
-    _say(f"   event: {event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)}")
-
-
-def _listed(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return a part that is a list; where a secret made it unreadable as one, say it as the text it is."""
-    part = body.get(name) or []
-    if isinstance(part, str):
-        _say(f"   {name}: {part}")
-        return []
-    return list(part)
-
-
-def _say(text: str) -> None:
-    for line in text.split("\n"):
-        typer.echo(shown(line))

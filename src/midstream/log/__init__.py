@@ -5,11 +5,12 @@ reads. Nothing else in midstream knows NATS. What was measured for each choice s
 """
 
 from midstream.log.append import Appender
-from midstream.log.client import HOLD, ConsumerInfo, Endpoint, Log, StreamInfo, connect
+from midstream.log.client import HOLD, QUARANTINED, ConsumerInfo, Endpoint, Log, StreamInfo, connect
 from midstream.log.pull import ConsumerGone, Message, Pull
 
 __all__ = [
     "HOLD",
+    "QUARANTINED",
     "Appender",
     "ConsumerGone",
     "ConsumerInfo",

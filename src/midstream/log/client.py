@@ -30,6 +30,9 @@ OLDEST_SERVER = (2, 14, 5)
 # what a killed worker held is delivered after all.
 HOLD = 20.0
 
+# Seconds for which QUARANTINE keeps an event.
+QUARANTINED = 30 * 24 * 3600.0
+
 # Seconds one publish waits for its answer before it is sent again. Repeats are harmless, so a connection that broke in
 # between costs this much and no more.
 _TRY = 1.0
@@ -145,7 +148,6 @@ class Log:
     async def lay_out(self, *, replicas: int, max_age: float, max_bytes: int, outcome_max_age: float) -> None:
         """Create the streams, or bring them to this configuration. Idempotent."""
         file = {"storage": "file", "num_replicas": replicas, "retention": "limits", "discard": "old"}
-        day = 24 * 3600
         streams: list[dict[str, Any]] = [
             # discard=new: a full log refuses (503 to the sender) instead of dropping its oldest events.
             {**file, "name": "EVENTS", "subjects": ["events.*"], "max_age": _ns(max_age), "max_bytes": max_bytes,
@@ -153,7 +155,7 @@ class Log:
             # No limits here: the server would drop schedules to keep them. `retry_max_bytes` bounds it from outside.
             {**file, "name": "RETRY", "subjects": ["retry.>"], "retention": "workqueue", "allow_msg_schedules": True,
              "allow_rollup_hdrs": True, "duplicate_window": _ns(120)},
-            {**file, "name": "QUARANTINE", "subjects": ["quarantine.*"], "max_age": _ns(30 * day)},
+            {**file, "name": "QUARANTINE", "subjects": ["quarantine.*"], "max_age": _ns(QUARANTINED)},
             {**file, "name": "OUTCOMES", "subjects": ["outcomes"], "max_age": _ns(outcome_max_age),
              "max_bytes": max_bytes, "duplicate_window": _ns(120)},
             {**file, "name": "SINK", "subjects": ["sink.*"], "storage": "memory", "max_msgs_per_subject": 1000,

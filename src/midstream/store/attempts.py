@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.domain.attempt import Attempt, Sample
@@ -111,12 +111,20 @@ async def samples(
     destination: str | None = None,
     reason: str | None = None,
     limit: int = SAMPLES_KEPT,
+    latest: bool = False,
 ) -> list[Sample]:
-    """Return the latest events that were not delivered, newest first: of all there are, or of those `since` a time."""
+    """Return the latest events that were not delivered, newest first: of all there are, or of those `since` a time.
+
+    With `latest` an event is there once for each destination and reason, by its last attempt.
+    """
     row = DeliverySampleRow
     query = select(row).where(*_matching(row, destination, reason)).order_by(row.id.desc()).limit(limit)
     if since is not None:
         query = query.where(row.at >= since)
+    if latest:
+        last = select(func.max(row.id)).group_by(row.destination_id, row.source_id, row.reason, row.message_id)
+        # What was refused before it had an id is not one event.
+        query = query.where(or_(row.message_id == "", row.id.in_(last)))
     async with reading(sessions) as session:
         return [_sample(found) for found in await session.scalars(query)]
 
