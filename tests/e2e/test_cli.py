@@ -330,7 +330,7 @@ def test_deliveries_counts_by_reason_and_shows_samples_with_line_logs_and_reques
     assert "   log: seen bug ••••\n" in shown.stdout
     assert "   warn: answered 200\n" in shown.stdout
     assert f"   GET {whole.base_url}/healthz?key=•••• → 200 in " in shown.stdout
-    said = shown.stdout.partition("track bug")[2]
+    said = shown.stdout.partition("track bug  bad_request")[2]
     event_said = said[said.index("   event: {\n") :].removeprefix("   event: ").partition("\n\n")[0]
     assert event_said.startswith('{\n     "type": "track",\n     "event": "bug",\n     "userId": "counted",\n')
     assert json.loads(event_said)["event"] == "bug"

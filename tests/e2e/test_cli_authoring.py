@@ -168,7 +168,7 @@ def test_test_talks_to_people_and_takes_stdin_and_lines(folder: Path) -> None:
         ('{\n "type": "track",\n}', "stdin: line 3, column 1, is not valid JSON: Expecting property name"),
         ('{"x": NaN}', "stdin: is not valid JSON: NaN is not a JSON value"),
     ):
-        says(midstream(*asked, cwd=folder, stdin=stdin), 1, stderr=f"midstream: {said}")
+        says(midstream(*asked, cwd=folder, stdin=stdin), 2, stderr=f"Invalid value for --event: {said}")
     (folder / "settings.json").write_text("[]")
     says(midstream(*asked, cwd=folder, stdin="{}"), 1, stderr="settings.json: expected a JSON object of settings")
 
@@ -309,9 +309,20 @@ def test_cases_of_code_that_does_not_load_are_not_run(tmp_path: Path) -> None:
 
 def test_what_cannot_be_done_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "mask.js").write_text("onTrack = e => e")
+    (tmp_path / "case.json").write_text(json.dumps({"event": event("x"), "expected": {"outcome": "returned"}}))
+    (tmp_path / "cases.json").write_text(json.dumps({"events": [event("x")]}))
     for arguments, said in (
         (("mask.js",), "there is no case in cases: write one as cases/NAME.json, or give"),
         (("nowhere",), "'nowhere' does not exist"),
+        (
+            (".", "--event", "gone.json"),
+            "Invalid value for --event: gone.json: cannot be read: No such file or directory",
+        ),
+        ((".", "--event", "case.json"), "Invalid value for --event: case.json: is a case, which has its event inside"),
+        (
+            (".", "--event", "cases.json"),
+            "put it into cases/ beside the code, and `midstream functions test DIR` runs it",
+        ),
         ((".", "--event", "x.json", "--update"), "--update records cases; it does nothing with --event"),
         ((".", "--event", "-", "--watch"), "--watch needs a file for --event: stdin can be read only once"),
         ((".", "--frobnicate"), "No such option"),

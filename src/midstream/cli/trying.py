@@ -75,9 +75,10 @@ def test(
     watch: Annotated[bool, typer.Option("--watch", help="Do it again whenever a file changes, until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold a function to the cases beside it, or run it on events, here and now. Exit 3 when something is wrong.
+    """Hold a function to the cases beside it, or run it on events, here and now.
 
-    Cases are cases/*.json in the function's folder. They never reach the network; events of --event may.
+    Cases are cases/*.json in the function's folder. They never reach the network; events of --event may. Exit 3 when a
+    case failed or the code has faults. What comes of events of --event is shown and no fault, even if a handler throws.
 
     Example: midstream functions test mask/
     """
@@ -125,16 +126,31 @@ def _try(order: Order) -> bool:
     """Do what was asked for, and say whether all is well."""
     source = find(order.place)
     if order.event is not None:
-        return asyncio.run(_try_events(order, source, events_of(order.event)))
+        return asyncio.run(_try_events(order, source, _events(order.event)))
     if not source.cases:
         where = source.path.parent / CASES
         raise typer.BadParameter(f"there is no case in {where}: write one as {where}/NAME.json, or give --event")
     return asyncio.run(_try_cases(order, source))
 
 
+def _events(name: str) -> list[dict[str, Any]]:
+    """Return a file's events; what holds none is wrong usage, as it is everywhere that events are tried."""
+    try:
+        events = events_of(name)
+        if not events:
+            raise Invalid("there is no event in it; expected a JSON object, an array of them, or one a line", name)
+        if any(isinstance(it.get("event"), dict) or isinstance(it.get("events"), list) for it in events):
+            raise Invalid(
+                f"is a case, which has its event inside: put it into {CASES}/ beside the code, and `midstream functions "
+                "test DIR` runs it",
+                name,
+            )
+    except Invalid as fault:
+        raise typer.BadParameter(str(fault), param_hint="--event") from None
+    return events
+
+
 async def _try_events(order: Order, source: Source, events: list[dict[str, Any]]) -> bool:
-    if not events:
-        raise Invalid("there is no event in it; expected a JSON object, an array of them, or one a line", order.event)
     if source.schema is not None:
         check_values(source.schema, order.values)
     found = await check(source.code, order.bench, schema=source.schema, types="none")
