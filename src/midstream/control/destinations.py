@@ -174,7 +174,8 @@ def _check_kept(row: DestinationRow, settings: Mapping[str, Any]) -> None:
     """Refuse to send a secret elsewhere on behalf of somebody who need not know it."""
     for name, place in kind_of(row.type).sent_to:
         before, after = _origin(row.settings.get(place)), _origin(settings.get(place, row.settings.get(place)))
-        if name in row.secrets and settings.get(name, values.MASKED) == values.MASKED and before != after:
+        kept = name in row.secrets and settings.get(name, values.MASKED) == values.MASKED
+        if kept and after and before != after:  # what is no URL is refused for that
             raise RequestError(
                 422,
                 "input-validation",
@@ -184,8 +185,11 @@ def _check_kept(row: DestinationRow, settings: Mapping[str, Any]) -> None:
 
 
 def _origin(url: object) -> str:
-    parts = urlsplit(url if isinstance(url, str) else "")
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
 
 
 async def show(act: Act, row: DestinationRow) -> DestinationView:

@@ -58,14 +58,29 @@ async def grants_of(session: AsyncSession, workspace_id: str, *subject_ids: str)
 
 async def effective_grants(session: AsyncSession, workspace_id: str, user: UserRow) -> tuple[Grant, ...]:
     """Return what a user may by all that is granted to them and to the groups they are in: nothing unless a member."""
-    if await session.get(MemberRow, (workspace_id, user.id)) is None:
-        return ()
-    groups = await session.scalars(
-        select(GroupRow.id)
+    return (await effective_grants_of(session, workspace_id, [user]))[user.id]
+
+
+async def effective_grants_of(
+    session: AsyncSession, workspace_id: str, users: Sequence[UserRow]
+) -> dict[str, tuple[Grant, ...]]:
+    """Return what each of these users may, by their ids."""
+    there = (MemberRow.workspace_id == workspace_id, MemberRow.user_id.in_([user.id for user in users]))
+    members = set(await session.scalars(select(MemberRow.user_id).where(*there)))
+    by_email = {user.email: user.id for user in users if user.id in members}
+    groups = await session.execute(
+        select(GroupRow.id, GroupMemberRow.email)
         .join(GroupMemberRow, GroupMemberRow.group_id == GroupRow.id)
-        .where(GroupRow.workspace_id == workspace_id, GroupMemberRow.email == user.email)
+        .where(GroupRow.workspace_id == workspace_id, GroupMemberRow.email.in_(by_email))
     )
-    return await grants_of(session, workspace_id, user.id, *groups)
+    holders: dict[str, list[str]] = defaultdict(list, {member: [member] for member in members})
+    for group, email in groups:
+        holders[group].append(by_email[email])
+    found: dict[str, list[Grant]] = {user.id: [] for user in users}
+    for row in await session.scalars(_of(workspace_id, holders)):
+        for holder in holders[row.subject_id]:
+            found[holder].append(_grant(row))
+    return {user: tuple(grants) for user, grants in found.items()}
 
 
 def _grant(row: GrantRow) -> Grant:

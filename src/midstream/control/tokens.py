@@ -19,6 +19,7 @@ from midstream.control.grants import (
     Granted,
     checked,
     effective_grants,
+    effective_grants_of,
     grant_of,
     grants_of,
     let_hold,
@@ -109,7 +110,7 @@ async def _views(act: Act, rows: Sequence[TokenRow]) -> list[TokenView]:
     query = select(UserRow).where(UserRow.id.in_({row.creator_id for row in rows}))
     creators = {user.id: user for user in await act.session.scalars(query)}
     held = await shown(act, [row.id for row in rows])
-    within = {key: await effective_grants(act.session, act.workspace_id, user) for key, user in creators.items()}
+    within = await effective_grants_of(act.session, act.workspace_id, list(creators.values()))
     return [
         TokenView(
             id=row.id,

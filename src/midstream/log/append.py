@@ -61,9 +61,7 @@ class Appender:
         self._waiting_bytes += size
         self._waiting_lines += len(lines)
         if not self._under_way or (self._full() and len(self._under_way) < FLUSHES):
-            task = asyncio.create_task(self._flush())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way.add(asyncio.create_task(self._flush()))
         return future
 
     def _full(self) -> bool:
@@ -75,15 +73,21 @@ class Appender:
             await asyncio.wait(self._under_way)
 
     async def _flush(self) -> None:
-        while self._waiting:
-            entries = self._take()
-            try:
-                await self._store(entries)
-            except MidstreamError as error:
-                _finish(entries, error)
-            else:
-                _finish(entries, None)
-            self._bytes -= sum(entry[2] for entry in entries)
+        try:
+            while self._waiting:
+                entries = self._take()
+                try:
+                    await self._store(entries)
+                except MidstreamError as error:
+                    _finish(entries, error)
+                else:
+                    _finish(entries, None)
+                self._bytes -= sum(entry[2] for entry in entries)
+        finally:
+            # Here, not when the loop comes round to telling: `drain` would ask again and again for a task that is done.
+            task = asyncio.current_task()
+            assert task is not None
+            self._under_way.discard(task)
 
     def _take(self) -> list[_Entry]:
         lines = size = taken = 0
