@@ -132,3 +132,14 @@ async def test_one_message_that_fails_takes_none_of_the_others_with_it() -> None
     assert isinstance(first.exception(), LogUnavailable)
     assert full.exception() is None
     await appender.drain()
+
+
+async def test_waiting_for_it_ends_as_soon_as_the_last_message_is_stored() -> None:
+    disk = SlowDisk()
+    appender = disk.appender()
+    put = appender.put("events.a", [b"x"])
+    await asyncio.sleep(0)
+    disk._stored[0].set_result(None)
+    async with asyncio.timeout(5):
+        await put  # the flush is done in this turn, and the loop has told nobody yet
+        await appender.drain()
