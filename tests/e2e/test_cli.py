@@ -22,7 +22,7 @@ CODE = """
 async function onTrack(event, settings) {
   console.log('seen', event.event, settings.key)
   switch (event.event) {
-    case 'keep': event.properties = { kept: true }; return event
+    case 'keep': case 'stay': event.properties = { kept: true }; return event
     case 'cut emoji': event.properties = { cut: '🦊'.slice(0, 1) }; return event
     case 'drop': throw new DropEvent('not wanted')
     case 'nothing': return
@@ -252,7 +252,7 @@ def test_received_shows_what_came_to_a_sink_as_its_functions_left_it(whole: Whol
     def received(*arguments: str) -> Ran:
         return midstream("destinations", "received", *arguments, "--data-dir", str(whole.data_dir), cwd=whole.data_dir)
 
-    names = ("keep", "drop", "cut emoji", "\u009b2J", "keep")
+    names = ("stay", "drop", "cut emoji", "\u009b2J", "stay")
     sent = [event(name, userId="looked-at", messageId=f"r-{number}") for number, name in enumerate(names)]
     says(send(whole, "\n".join(map(json.dumps, sent))), 0, stdout="5 taken")
 
