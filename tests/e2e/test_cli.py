@@ -359,13 +359,19 @@ def test_the_demo_shows_outcomes_and_leaves_nothing_running(tmp_path: Path) -> N
             until(lambda: next(filter(shows_each, lines(tmp_path)), ""))
             children = descendants(demo.pid)
             assert len(children) >= 4, "front, worker, nats-server and Deno"
+            counts = (
+                "deliveries",
+                "--data-dir",
+                "kept",
+            )  # what is shown live comes from the log, these from the database
+            until(lambda: "delivered" in midstream(*counts, cwd=tmp_path).stdout)
         finally:
             demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0
     assert any(line.startswith("midstream runs at http://127.0.0.1:") for line in lines(tmp_path))
     assert lines(tmp_path)[-1] == "Everything the demo started has stopped."
     assert not [pid for pid, _ in children if Path(f"/proc/{pid}").exists()]
-    says(midstream("deliveries", "--data-dir", "kept", cwd=tmp_path), 0, stdout="delivered")
+    says(midstream(*counts, cwd=tmp_path), 0, stdout="delivered")
 
 
 def shows_each(line: str) -> bool:

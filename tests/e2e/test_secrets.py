@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -128,6 +129,18 @@ def kept(url: str) -> Iterator[tuple[str, bytes]]:
             yield f"table {table}", "\n".join(row for (row,) in rows).encode()
 
 
+def remembered(pid: int) -> Iterator[bytes]:
+    """Yield what a process has in memory that it can write, piece by piece: all that a core of it would hold."""
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in maps:
+            place, rights, *_ = line.split()
+            begin, end = (int(each, 16) for each in place.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(begin)
+                with contextlib.suppress(OSError):  # gone meanwhile, or nothing to read
+                    yield memory.read(end - begin)
+
+
 def spelled(secret: str) -> set[bytes]:
     """Return a secret as itself, in hex, for URLs, and in Base64 wherever in a longer text it stands."""
     plain = secret.encode()
@@ -161,6 +174,14 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url:
                 assert (await post(whole, "/v1/track", track(number, properties={"how": how})))[0] == 200
             await outcomes(whole, 4)
             assert any(request.headers.get("x-salt") == SALT for request in receiver.requests), "it was told outside"
+            # Workers need what functions and destinations are given. Whom strangers talk to, and the log, never have it.
+            for name in ("front", "log"):
+                (pid,) = whole.pids(name)
+                pieces = list(remembered(pid))
+                assert sum(map(len, pieces)) > 1_000_000, "its memory was read"
+                for secret in (SALT, SHARED, HEADER.removeprefix("Bearer ")):
+                    told = [it for it in spelled(secret) for piece in pieces if it in piece]
+                    assert told == [], f"{name} has it in memory"
             seen = await all_answers(whole, token, ids) | await commands(whole, tmp_path / "exported")
         assert whole.process is not None
         processes = dict([(whole.process.pid, "serve"), *descendants(whole.process.pid)])
