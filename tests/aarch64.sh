@@ -12,7 +12,7 @@ trixie) python=3.13 ;;
 *) echo "expected bookworm or trixie, not $suite" >&2 && exit 64 ;;
 esac
 packages=opt/venv/lib/python$python/site-packages
-root=$folder/root site=$folder/root/$packages
+root=$folder/tree site=$folder/tree/$packages
 
 if [ ! -e "$folder/base.cpio" ]; then
   rm -rf "$root" && mkdir -p "$site"

@@ -40,7 +40,7 @@ from midstream.api.office import Office
 from midstream.api.problems import Fault
 from midstream.api.routing import Routes
 from midstream.control.act import UseCase
-from midstream.domain.provenance import SESSION
+from midstream.domain.provenance import SESSION, WORKSPACE
 
 # Paths that are fixed come before those with an id in the same place.
 RESOURCES: tuple[Routes, ...] = (
@@ -82,7 +82,7 @@ _SCHEMES = {
     "workspace": {
         "type": "apiKey",
         "in": "header",
-        "name": "Midstream-Workspace",
+        "name": WORKSPACE.title(),
         "description": "The id of the workspace that somebody signed in asks in.",
     },
 }

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import delete, select
@@ -17,6 +16,7 @@ from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.transaction import assign, at, check_name, check_slug
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
+from midstream.domain.provenance import origin_of
 from midstream.domain.slugs import slug_of, unlike
 from midstream.domain.written import nearest
 from midstream.errors import Invalid, RequestError
@@ -143,10 +143,13 @@ async def change(
     settings: Mapping[str, Any] | None = None,
 ) -> DestinationView:
     """Change what is given. Settings that are not named stay as they are; null takes one away."""
-    if settings is not None:
-        _check_kept(row, settings)
-        settings = values.merged(row, row.settings | dict(settings), act.vault)
-    await change_destination(act, row, name=name, enabled=enabled, settings=settings)
+    if settings is None:
+        await change_destination(act, row, name=name, enabled=enabled)
+    else:
+        before, kept = row.settings, values.kept(row, settings)
+        whole = values.merged(row, before | dict(settings), act.vault)
+        await change_destination(act, row, name=name, enabled=enabled, settings=whole)
+        _check_place(kind_of(row.type), kept, before, row.settings)
     return await show(act, row)
 
 
@@ -170,26 +173,19 @@ def _put(act: Act, row: DestinationRow, settings: Mapping[str, Any]) -> tuple[st
     return values.put(row, settings, kind.sensitive, act.vault)
 
 
-def _check_kept(row: DestinationRow, settings: Mapping[str, Any]) -> None:
+def _check_place(
+    kind: catalog.Kind, kept: Collection[str], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
     """Refuse to send a secret elsewhere on behalf of somebody who need not know it."""
-    for name, place in kind_of(row.type).sent_to:
-        before, after = _origin(row.settings.get(place)), _origin(settings.get(place, row.settings.get(place)))
-        kept = name in row.secrets and settings.get(name, values.MASKED) == values.MASKED
-        if kept and after and before != after:  # what is no URL is refused for that
+    for name, place in kind.sent_to:
+        old, new = origin_of(before[place]), origin_of(after[place])
+        if name in kept and old != new:
             raise RequestError(
                 422,
                 "input-validation",
-                f"the {name} that are kept were given for {before}; give them again for {after}, or null to take them away",
+                f"the {name} that are kept were given for {old}; give them again for {new}, or null to take them away",
                 f"settings.{name}",
             )
-
-
-def _origin(url: object) -> str:
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-    except ValueError:
-        return ""
-    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
 
 
 async def show(act: Act, row: DestinationRow) -> DestinationView:

@@ -125,14 +125,19 @@ def opened(row: DestinationRow | InstanceRow, vault: Vault) -> dict[str, Any]:
     return row.settings | {name: vault.unseal(text, owner=row.id, name=name) for name, text in row.secrets.items()}
 
 
+def kept(row: DestinationRow | InstanceRow, settings: Mapping[str, Any]) -> set[str]:
+    """Return the sensitive settings that stay as they are: who changes the others never saw them."""
+    return {name for name in row.secrets if settings.get(name, MASKED) == MASKED}
+
+
 def merged(row: DestinationRow | InstanceRow, settings: Mapping[str, Any], vault: Vault) -> dict[str, Any]:
     """Complete settings as a caller sent them, who never saw the sensitive ones: not named, or masked, means kept.
 
     Null takes a value away.
     """
-    kept = {name for name in row.secrets if settings.get(name, MASKED) == MASKED}
-    values = {name: value for name, value in settings.items() if value is not None and name not in kept}
-    return values | {name: vault.unseal(row.secrets[name], owner=row.id, name=name) for name in kept}
+    stay = kept(row, settings)
+    values = {name: value for name, value in settings.items() if value is not None and name not in stay}
+    return values | {name: vault.unseal(row.secrets[name], owner=row.id, name=name) for name in stay}
 
 
 def _holds(row: DestinationRow | InstanceRow, name: str, value: Any, vault: Vault) -> bool:

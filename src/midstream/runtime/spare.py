@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from midstream.errors import RuntimeUnavailable
 from midstream.runtime.process import Process
@@ -19,7 +20,7 @@ _LATER = 0.5
 class Spare:
     """Holds it. `start` starts one without code, and `room` says whether there may be one more process. Close it."""
 
-    def __init__(self, start: Callable[[], Awaitable[Process]], room: Callable[[], bool]) -> None:
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, Process]], room: Callable[[], bool]) -> None:
         self._start = start
         self._room = room
         self._coming: asyncio.Task[Process] | None = None
@@ -66,7 +67,4 @@ class Spare:
     def _begin(self) -> None:
         self._timer = None
         if not self.alive and self._room():
-            self._coming = asyncio.ensure_future(self._started())
-
-    async def _started(self) -> Process:
-        return await self._start()
+            self._coming = asyncio.create_task(self._start())
