@@ -112,6 +112,16 @@ class Whole:
                 self.kill_everything()
         return self.process.wait()
 
+    def revisions(self) -> dict[str, int]:
+        """Return which configuration each process said last that it took over."""
+        said = re.findall(r"configuration taken over .*process=(\S+) revision=(\d+)", self.log())
+        return {process: int(revision) for process, revision in said}
+
+    def taken_over_since(self, revisions: Mapping[str, int]) -> bool:
+        """Tell whether each process has a newer configuration than any had."""
+        newer = [each for each in self.revisions().values() if each > max(revisions.values())]
+        return len(newer) >= sum(len(self.pids(name)) for name in ("front", "control", "worker"))
+
     def log(self) -> str:
         return (self.data_dir.parent / "serve.log").read_text()
 

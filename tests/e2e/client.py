@@ -40,12 +40,11 @@ async def poll(ask: Callable[[], T], seconds: float = 30) -> T:
 
 async def apply(whole: Whole, files: dict[str, str], **environ: str) -> str:
     """Apply a folder and wait until the running processes have taken it over."""
-    before = whole.log().count("configuration taken over")
+    before = whole.revisions()
     applied = await asyncio.to_thread(whole.apply, files, **environ)
     assert applied.returncode == 0, applied.stderr + applied.stdout
     if ", 0 updated" not in applied.stdout or "0 created" not in applied.stdout:
-        processes = sum(len(whole.pids(name)) for name in ("front", "control", "worker"))
-        await poll(lambda: whole.log().count("configuration taken over") >= before + processes)
+        await poll(lambda: whole.taken_over_since(before))
     return applied.stdout
 
 

@@ -148,10 +148,10 @@ def test_apply_shows_what_changes_warns_and_does_nothing_the_second_time(tmp_pat
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     with running(tmp_path_factory.mktemp("cli")) as whole:
-        before = whole.log().count("configuration taken over")
+        before = whole.revisions()
         applied = whole.apply({"shop.toml": FOLDER.replace("URL", whole.base_url), "change.js": CODE})
         assert applied.returncode == 0, applied.stderr
-        until(lambda: whole.log().count("configuration taken over") >= before + 2)
+        until(lambda: whole.taken_over_since(before))
         yield whole
 
 

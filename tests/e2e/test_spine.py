@@ -35,6 +35,13 @@ async def test_an_event_goes_in_through_a_function_and_out_and_is_counted(tmp_pa
         assert await asyncio.to_thread(whole.stop) == 0
 
 
+async def test_a_write_key_is_good_from_the_moment_it_is_there(tmp_path: Path) -> None:
+    with running(tmp_path, MIDSTREAM_POLL_INTERVAL="60") as whole:
+        applied = await asyncio.to_thread(whole.apply, shop("http://127.0.0.1:9"))
+        assert applied.returncode == 0, applied.stderr
+        assert await post(whole, "/v1/track", track(1)) == (200, {"success": True})
+
+
 @pytest.mark.parametrize("status", [500, 429])
 async def test_a_refused_delivery_is_tried_again_and_survives_a_restart(tmp_path: Path, status: int) -> None:
     with running(tmp_path, MIDSTREAM_RETRY_BASE="1") as whole:

@@ -133,11 +133,10 @@ async def send(whole: Whole, *events: dict[str, Any]) -> None:
 
 async def apply(whole: Whole, files: Mapping[str, str]) -> None:
     """Load a folder into a midstream, and wait until all its processes know it."""
-    taken_over = whole.log().count("configuration taken over")
-    processes = len(whole.pids("front") + whole.pids("control") + whole.pids("worker"))
+    before = whole.revisions()
     applied = await asyncio.to_thread(whole.apply, files)
     assert applied.returncode == 0, applied.stderr + applied.stdout
-    await eventually(lambda: whole.log().count("configuration taken over") >= taken_over + processes)
+    await eventually(lambda: whole.taken_over_since(before))
 
 
 async def set_up(whole: Whole, receiver: Receiver, *, batch: str = "off") -> Arrivals:

@@ -51,7 +51,7 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
             app.router.default = relay
         whole: ASGIApp = app
         if orders.ingest:
-            whole = ingest.Ingest(lambda: follower.snapshot, events, notes).before(whole)
+            whole = ingest.Ingest(follower, events, notes).before(whole)
         # No request is let in before there is a configuration to judge it by: a 401 must mean an unknown write key.
         waiting = asyncio.create_task(follower.ready.wait())
         stopping = asyncio.create_task(stop.wait())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 import uuid_utils
@@ -31,7 +31,7 @@ from midstream.domain.outcome import Stage
 from midstream.domain.pieces import Fields
 from midstream.domain.rules import Rejection
 from midstream.domain.topology import Snapshot, Source
-from midstream.errors import LogUnavailable, RequestError
+from midstream.errors import LogUnavailable, RequestError, StoreUnavailable, Unavailable
 from midstream.log import Appender
 from midstream.pipeline.asked import Asked
 
@@ -69,11 +69,22 @@ _batch = msgspec.json.Decoder(_Batch)
 _keyed = msgspec.json.Decoder(_Keyed)
 
 
-class Ingest:
-    """The Tracking API's handlers. `events` appends to EVENTS, `notes` to OUTCOMES; `snapshot` is asked at each request."""
+class Configuration(Protocol):
+    """What sources there are."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], events: Appender, notes: Appender) -> None:
-        self._snapshot = snapshot
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was last known, at most a moment old."""
+
+    async def look(self) -> bool:
+        """Bring `snapshot` up to now, and return whether that went well."""
+
+
+class Ingest:
+    """The Tracking API's handlers. `events` appends to EVENTS, `notes` to OUTCOMES."""
+
+    def __init__(self, configuration: Configuration, events: Appender, notes: Appender) -> None:
+        self._configuration = configuration
         self._events = events
         self._notes = notes
         self._hashes: dict[bytes, str] = {}
@@ -108,7 +119,7 @@ class Ingest:
     async def _single(self, asked: Asked, type_: str | None) -> Response:
         body = await asked.body(rules.EVENT_BYTES, "the event")
         keyed, body = _decoded(_keyed, body)
-        source = self._source_of(asked, keyed.writeKey)
+        source = await self._source_of(asked, keyed.writeKey)
         match _unfit(body) or accept(body, _arrival(asked, source, body, type_)):
             case Rejection() as rejection:
                 self._note(source, [(body, rejection)], type_)
@@ -120,7 +131,7 @@ class Ingest:
     async def _many(self, asked: Asked, type_: str | None) -> Response:
         body = await asked.body(rules.BATCH_BYTES, "the batch")
         batch, body = _decoded(_batch, body)
-        source = self._source_of(asked, batch.writeKey)
+        source = await self._source_of(asked, batch.writeKey)
         if not batch.batch:
             raise RequestError(400, "empty_batch", "batch holds no events", "batch")
         if len(batch.batch) > rules.BATCH_EVENTS:
@@ -144,18 +155,25 @@ class Ingest:
         rejected = [{"index": index, "reason": each.reason, "detail": each.detail} for index, _, each in bad]
         return Response(_json({"success": True, "rejected": rejected}), media_type="application/json", headers=_CORS)
 
-    def _source_of(self, asked: Asked, in_body: str | None) -> Source:
+    async def _source_of(self, asked: Asked, in_body: str | None) -> Source:
         known = self._hashes.get(asked.authorization)
         hashed = known or _hash(asked.basic_key() or in_body)
-        source = self._snapshot().by_key.get(hashed)
-        if source is None:
-            raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")
+        source = self._configuration.snapshot.by_key.get(hashed) or await self._new_source(hashed)
         if not known and asked.basic_key():
             if len(self._hashes) >= _REMEMBERED_KEYS:
                 self._hashes.clear()
             self._hashes[asked.authorization] = hashed
         if not source.enabled:
             raise RequestError(403, "source_disabled", f"the source {source.name!r} is disabled")
+        return source
+
+    async def _new_source(self, hashed: str) -> Source:
+        # The key may be younger than what is known here, and SDKs throw away what is answered with 401.
+        if not await self._configuration.look():
+            raise StoreUnavailable("no source is known to have this write key, and whether a new one has it cannot be asked now")
+        source = self._configuration.snapshot.by_key.get(hashed)
+        if source is None:
+            raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")
         return source
 
     async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
@@ -199,8 +217,9 @@ async def _answered(handle: _Handle, type_: str | None, asked: Asked) -> Respons
     except RequestError as error:
         telemetry.events_rejected.labels(error.reason).inc()
         return _refused(error.status, [Rejection(error.reason, error.detail, error.field)])
-    except LogUnavailable as error:
-        telemetry.events_rejected.labels("log_unavailable").inc()
+    except Unavailable as error:
+        reason = "log_unavailable" if isinstance(error, LogUnavailable) else "database_unavailable"
+        telemetry.events_rejected.labels(reason).inc()
         return _refused(503, [Rejection("unavailable", f"{error}; send it again")], {"retry-after": "1"})
     except ClientDisconnect:
         return Response(status_code=400)

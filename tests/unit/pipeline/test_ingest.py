@@ -47,11 +47,15 @@ class Asking:
     """Sends requests to an Ingest. What is not for it goes to `rest`, which answers 404."""
 
     def __init__(self) -> None:
-        hashed = hashlib.sha256(KEY.encode()).hexdigest()
-        self.snapshot = Snapshot.of(1, [Source("src_1", "website", "website", True, frozenset({hashed}))], [])
+        self.snapshot = _snapshot(KEY)
         self.events = Stored()
         self.notes = Stored()
-        self._app = Ingest(lambda: self.snapshot, self.events, self.notes).before(_rest)
+        self.held: Snapshot | None = self.snapshot  # by a database that may know more, or not answer
+        self._app = Ingest(self, self.events, self.notes).before(_rest)
+
+    async def look(self) -> bool:
+        self.snapshot = self.held or self.snapshot
+        return self.held is not None
 
     async def __call__(
         self, path: str, *bodies: bytes, headers: Sequence[tuple[bytes, bytes]] = (AUTH,), method: str = "POST"
@@ -74,6 +78,11 @@ class Asking:
         scope = {"type": "http", "method": method, "path": path, "headers": list(headers), "client": ("127.0.0.1", 1)}
         await self._app(scope, receive, send)
         return said[0]["status"], json.loads(said[1]["body"] or b"null")
+
+
+def _snapshot(*keys: str) -> Snapshot:
+    hashes = frozenset(hashlib.sha256(key.encode()).hexdigest() for key in keys)
+    return Snapshot.of(1, [Source("src_1", "website", "website", True, hashes)], [])
 
 
 async def _rest(scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,7 +156,7 @@ async def test_of_a_header_given_twice_the_first_counts(ask: Asking) -> None:
 async def test_a_write_key_that_was_good_is_refused_once_it_is_revoked(ask: Asking) -> None:
     body = json.dumps(TRACK).encode()
     assert (await ask("/v1/track", body))[0] == 200
-    ask.snapshot = Snapshot.of(2, [], [])
+    ask.snapshot = ask.held = Snapshot.of(2, [], [])
     assert (await ask("/v1/track", body))[0] == 401
 
 
@@ -172,3 +181,17 @@ async def test_what_the_log_did_not_take_never_gets_a_200(ask: Asking) -> None:
 async def test_all_but_posts_to_its_own_paths_is_left_to_the_rest(ask: Asking) -> None:
     for method, path in (("GET", "/v1/track"), ("POST", "/v1/tracks"), ("POST", "/v1/track/"), ("OPTIONS", "/v1/t")):
         assert await ask(path, b"{}", method=method) == (404, "rest")
+
+
+async def test_a_write_key_that_was_made_a_moment_ago_is_taken(ask: Asking) -> None:
+    new = "wk_fedcba9876543210fedcba9876543210"
+    ask.held = _snapshot(KEY, new)
+    assert await ask("/v1/track", json.dumps(TRACK | {"writeKey": new}).encode(), headers=()) == (200, {"success": True})
+    assert len(ask.events.lines) == 1
+
+
+async def test_an_unknown_write_key_is_to_be_sent_again_while_the_database_does_not_answer(ask: Asking) -> None:
+    ask.held = None
+    status, answer = await ask("/v1/track", json.dumps(TRACK | {"writeKey": "wk_nobody"}).encode(), headers=())
+    assert (status, answer["errors"][0]["reason"]) == (503, "unavailable")
+    assert (await ask("/v1/track", json.dumps(TRACK).encode()))[0] == 200
