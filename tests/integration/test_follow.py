@@ -32,7 +32,9 @@ async def following(sessions: Sessions, *, interval: float) -> AsyncIterator[Fol
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_who_looks_sees_what_was_changed_before_however_rarely_is_polled(sessions: Sessions, vault: Vault) -> None:
+async def test_who_looks_sees_what_was_changed_before_however_rarely_is_polled(
+    sessions: Sessions, vault: Vault
+) -> None:
     call = await call_in(sessions, vault)
     async with following(sessions, interval=60) as follower:
         for number in range(3):

@@ -170,7 +170,9 @@ class Ingest:
     async def _new_source(self, hashed: str) -> Source:
         # The key may be younger than what is known here, and SDKs throw away what is answered with 401.
         if not await self._configuration.look():
-            raise StoreUnavailable("no source is known to have this write key, and whether a new one has it cannot be asked now")
+            raise StoreUnavailable(
+                "no source is known to have this write key, and whether a new one has it cannot be asked now"
+            )
         source = self._configuration.snapshot.by_key.get(hashed)
         if source is None:
             raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")

@@ -186,7 +186,8 @@ async def test_all_but_posts_to_its_own_paths_is_left_to_the_rest(ask: Asking) -
 async def test_a_write_key_that_was_made_a_moment_ago_is_taken(ask: Asking) -> None:
     new = "wk_fedcba9876543210fedcba9876543210"
     ask.held = _snapshot(KEY, new)
-    assert await ask("/v1/track", json.dumps(TRACK | {"writeKey": new}).encode(), headers=()) == (200, {"success": True})
+    body = json.dumps(TRACK | {"writeKey": new}).encode()
+    assert await ask("/v1/track", body, headers=()) == (200, {"success": True})
     assert len(ask.events.lines) == 1
 
 
