@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import psycopg
+import httpx
 import pytest
-from psycopg import sql
+from sqlalchemy import create_engine, text
 
 from midstream.api.application import decided
 from tests.e2e.api import ask, client, token_of
 from tests.e2e.client import apply, outcomes, post, track
+from tests.e2e.places import kept, left_behind, remembered, spelled
 from tests.integration.database import database_url, postgres_server, postgres_url
 from tests.integration.receiver import Received, Receiver, Reply, receiving
-from tests.whole import WRITE_KEY, Whole, descendants, running, shop
+from tests.whole import WRITE_KEY, Whole, descendants, running, shop, until
 
 __all__ = ["database_url", "postgres_server", "postgres_url"]
 
@@ -84,6 +82,36 @@ async def all_answers(whole: Whole, token: str, ids: Mapping[str, str]) -> dict[
     return found
 
 
+BREAKING = (
+    # As a bug of ours, or a database that somebody worked on by hand, would: what is read is not what is expected.
+    """UPDATE function_version SET settings_schema = '[{"name": 5}]'""",
+    "ALTER TABLE sign_in RENAME TO somewhere",
+    "UPDATE revision SET number = number + 1",
+)
+
+
+async def failing_inside(whole: Whole, database_url: str, token: str, ids: Mapping[str, str]) -> dict[str, bytes]:
+    """Make midstream itself fail wherever it has secrets at hand, and return what it answers."""
+    engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        for statement in BREAKING:
+            connection.execute(text(statement))
+    engine.dispose()
+    found = {f"{path}, broken": content for path, content in (await all_answers(whole, token, ids)).items()}
+    async with client(whole, token) as api:
+        settings = {"salt": SALT, "ask": "https://example.com"}
+        answers = [
+            await api.patch(f"/insert-function-instances/{ids['instanceId']}", json={"settings": settings}),
+            await api.post("/tokens", json={"name": "broken"}),
+            await api.get("/functions", headers={"authorization": f"Bearer {token}"}),
+        ]
+    async with httpx.AsyncClient(base_url=whole.base_url, headers={"origin": whole.base_url}, trust_env=False) as web:
+        answers.append(await web.post("/app/sign-in", data={"email": "ann@example.com", "password": PASSWORD}))
+    assert any(answer.status_code == 500 for answer in answers), [answer.text for answer in answers]
+    await asyncio.to_thread(until, lambda: "a configuration could not be taken over" in whole.log())
+    return found | {f"broken {number}": answer.content for number, answer in enumerate(answers)}
+
+
 async def commands(whole: Whole, folder: Path) -> dict[str, bytes]:
     """Run the commands that show something."""
     found = {}
@@ -108,50 +136,6 @@ async def commands(whole: Whole, folder: Path) -> dict[str, bytes]:
     return found
 
 
-def left_behind(whole: Whole) -> Iterator[tuple[str, bytes]]:
-    """Yield all that stays on disk, but for the master key, which is the secret that opens the others."""
-    for path in whole.data_dir.rglob("*"):
-        if path.is_file() and path.name != "master.key":
-            yield str(path.relative_to(whole.data_dir)), path.read_bytes()
-    yield "log", whole.log().encode()
-
-
-def kept(url: str) -> Iterator[tuple[str, bytes]]:
-    """Yield all that the database holds: the files of SQLite, as they are, or every row of every table of PostgreSQL."""
-    if url.startswith("sqlite"):
-        path = Path(url.removeprefix("sqlite:///"))
-        yield from ((each.name, each.read_bytes()) for each in path.parent.glob(f"{path.name}*"))
-        return
-    with psycopg.connect(url) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        for (table,) in tables:
-            rows = connection.execute(sql.SQL("SELECT row_to_json(t)::text FROM {} t").format(sql.Identifier(table)))
-            yield f"table {table}", "\n".join(row for (row,) in rows).encode()
-
-
-def remembered(pid: int) -> Iterator[bytes]:
-    """Yield what a process has in memory that it can write, piece by piece: all that a core of it would hold."""
-    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
-        for line in maps:
-            place, rights, *_ = line.split()
-            begin, end = (int(each, 16) for each in place.split("-"))
-            if rights.startswith("rw"):
-                memory.seek(begin)
-                with contextlib.suppress(OSError):  # gone meanwhile, or nothing to read
-                    yield memory.read(end - begin)
-
-
-def spelled(secret: str) -> set[bytes]:
-    """Return a secret as itself, in hex, for URLs, and in Base64 wherever in a longer text it stands."""
-    plain = secret.encode()
-    inside = {
-        base64.b64encode(bytes(shift) + plain)[(8 * shift + 5) // 6 : 8 * (shift + len(plain)) // 6]
-        for shift in range(3)
-    }
-    forms = {plain, plain.hex().encode(), plain.hex().upper().encode(), quote(secret, safe="").encode(), *inside}
-    return forms | {form.translate(bytes.maketrans(b"+/", b"-_")) for form in inside}
-
-
 @pytest.mark.timeout(600)  # it runs a dozen commands one after the other
 async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url: str) -> None:
     with running(tmp_path, MIDSTREAM_DATABASE_URL=database_url) as whole:
@@ -159,7 +143,7 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url:
             receiver.reply = echo
             await apply(whole, files(receiver), SALT=SALT, SHARED=SHARED, HEADER=HEADER)
             token = await token_of(whole)
-            await asyncio.to_thread(whole.run, "user", "create", "ann@example.com")
+            await asyncio.to_thread(whole.run, "user", "create", "ann@example.com", "--role", "workspace_owner")
             password = await asyncio.to_thread(whole.run, "user", "password", "ann@example.com", stdin=PASSWORD + "\n")
             assert password.returncode == 0, password.stderr
             async with client(whole, token) as api:
@@ -182,7 +166,9 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url:
                 for secret in (SALT, SHARED, HEADER.removeprefix("Bearer ")):
                     told = [it for it in spelled(secret) for piece in pieces if it in piece]
                     assert told == [], f"{name} has it in memory"
-            seen = await all_answers(whole, token, ids) | await commands(whole, tmp_path / "exported")
+            shown, given = await pages_of(whole)
+            seen = await all_answers(whole, token, ids) | shown | await commands(whole, tmp_path / "exported")
+            seen |= await failing_inside(whole, database_url, token, ids)
         assert whole.process is not None
         processes = dict([(whole.process.pid, "serve"), *descendants(whole.process.pid)])
         for pid, line in processes.items():
@@ -190,7 +176,7 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url:
             assert re.search(r"Max core file size +0 +0", limits), f"{line} would leave its memory on disk"
         assert len(processes) >= 6
     seen |= dict(left_behind(whole)) | dict(kept(database_url))
-    planted = [SALT, SHARED, HEADER.removeprefix("Bearer "), PASSWORD, token, made["token"], WRITE_KEY]
+    planted = [SALT, SHARED, HEADER.removeprefix("Bearer "), PASSWORD, token, made["token"], WRITE_KEY, *given]
     planted += [each["secret"] for each in invites["invites"]] + [written["source"]["writeKeys"][-1]]
     found = [
         (where, secret)
@@ -201,9 +187,31 @@ async def test_no_planted_secret_is_found_anywhere(tmp_path: Path, database_url:
     ]
     # The write key of the folder is one of the caller's own; it is on the wire, and nowhere else.
     assert found == []
-    assert len(seen) > 60, "all of it was looked at"
+    assert "Traceback" in whole.log(), "what went wrong inside was told there"
+    assert len(seen) > 120, "all of it was looked at"
     holding = [where for where, content in seen.items() if re.search(rb"\bdst_\w+", content) and "table " in where]
     assert holding or any("midstream.db" in where for where in seen)
+
+
+async def pages_of(whole: Whole) -> tuple[dict[str, bytes], list[str]]:
+    """Sign in and look at each page there is for a person; return what they show, and what the person was given."""
+    async with httpx.AsyncClient(base_url=whole.base_url, headers={"origin": whole.base_url}, trust_env=False) as web:
+        wrong = await web.post("/app/sign-in", data={"email": "ann@example.com", "password": PASSWORD + "x"})
+        found = {"wrong sign-in": wrong.content, "sign-in": (await signed_in(web)).content}
+        found["/app/"] = (await web.get("/app/")).content
+        tokens = await web.get("/app/tokens")
+        (workspace,) = set(re.findall(r'name="workspace" value="([^"]+)"', tokens.text))
+        made = await web.post("/app/tokens", data={"workspace": workspace, "name": "third", "days": "30"})
+        (token,) = re.findall(r"mst_[\w-]+", made.text)  # shown this once
+        found["/app/tokens"] = tokens.content + (await web.get("/app/tokens")).content
+        (cookie,) = web.cookies.values()
+    return found, [token, cookie]
+
+
+async def signed_in(web: httpx.AsyncClient) -> httpx.Response:
+    answer = await web.post("/app/sign-in", data={"email": "ann@example.com", "password": PASSWORD})
+    assert answer.status_code == 303, answer.text
+    return answer
 
 
 async def ids_of(api: Any) -> dict[str, str]:
