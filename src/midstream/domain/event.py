@@ -1,31 +1,33 @@
 """Segment's events: what a valid one is, and the form in which it enters the log.
 
-Enters: the JSON a client sent, as `Raw` pieces that are never parsed further than needed. Leaves: newline-free bytes,
-normalised as segment.md §4.4 says, or a `Rejection` with Segment's reason.
+Enters: the JSON a client sent. Leaves: newline-free bytes, normalised as segment.md §4.4 says, or a `Rejection` with
+Segment's reason. What has no rules is never parsed further than needed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
-from midstream.domain.arrival import ANALYTICS_JS, Arrival, Sent
+from midstream.domain.arrival import Arrival, Sent
+from midstream.domain.context import ANALYTICS_JS, NO_CONTEXT, Context, context_of, usual_context
 from midstream.domain.head import NAMED
-from midstream.domain.pieces import NULL, Fields, context_of, fields_of, first, version_of
+from midstream.domain.pieces import NULL, Fields, fields_of, first
 from midstream.domain.received import Kind
-from midstream.domain.rules import EVENT_BYTES, MESSAGE_ID_CHARS, Given, Rejection, fault_of, given_of
-from midstream.domain.splice import spliced
-from midstream.domain.times import in_bytes, iso, moment_of
-from midstream.domain.wellformed import mended
+from midstream.domain.rules import EVENT_BYTES, Rejection, fault_of, given_of
+from midstream.domain.times import iso, moment_of, moved
+from midstream.domain.usual import Usual, sorted_out, usual_of
+from midstream.domain.wellformed import LEVELS, levels, mended
 
 _json = msgspec.json.Encoder().encode
-_TRUE = Raw(b"true")
 _EMPTY = Raw(b"{}")
+_TRUE = Raw(b"true")
+_VERSION = Raw(b"2")
+_NO_MORE: Fields = {}
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -37,86 +39,90 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     kind: Kind
 
 
-class _Object(msgspec.Struct, gc=False):
-    """An object with anything in it, which is skipped."""
-
-
-class _App(msgspec.Struct, gc=False):
-    """An app that says its version as it should."""
-
-    version: str | None = None
-
-
-class _Context(msgspec.Struct, gc=False):
-    """A context with such an app, if any."""
-
-    direct: Raw = NULL
-    app: _App | UnsetType | None = UNSET
-
-
-class _Known(msgspec.Struct, gc=False):
-    """The fields that have rules, each of the right type. msgspec checks that as it reads, which is most of the speed."""
-
-    type: str | None = None
-    userId: str | None = None
-    anonymousId: str | None = None
-    groupId: str | None = None
-    previousId: str | None = None
-    messageId: Annotated[str, Meta(max_length=MESSAGE_ID_CHARS)] | None = None
-    event: str | None = None
-    name: str | None = None
-    category: str | None = None
-    timestamp: str | UnsetType | None = UNSET
-    properties: _Object | None = None
-    traits: _Object | None = None
-    context: _Context | None = None
-    integrations: _Object | None = None
-    # What the server gives, or takes away: seldom there.
-    channel: str | UnsetType | None = UNSET
-    originalTimestamp: str | UnsetType | None = UNSET
-    sentAt: str | UnsetType | None = UNSET
-    receivedAt: Raw | UnsetType = UNSET
-    version: Raw | UnsetType = UNSET
-    projectId: Raw | UnsetType = UNSET
-    writeKey: Raw | UnsetType = UNSET
-
-
-_known = msgspec.json.Decoder(_Known).decode
-
-
 def accept(item: bytes, arrival: Arrival) -> Accepted | Rejection:
     """Check one event as its client sent it, and put it into the form the log holds."""
-    known = _at_first_sight(item, arrival.type)
-    if known is not None and (raw := _cut_to_fit(item, known, arrival)):
-        return Accepted(known.type or "", known.messageId or "", raw, _kind(known, arrival))
-    return _taken_apart(item, known, arrival)
-
-
-def _taken_apart(item: bytes, seen: _Known | None, arrival: Arrival) -> Accepted | Rejection:
+    if refused := unfit(item):
+        return refused
     try:
-        fields: dict[str, Any] = fields_of(item)
-        known = seen or _looked_into(item, arrival.type)
+        found = accepted(usual_of(item), arrival)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    return found or _looked_into(item, arrival)
+
+
+def unfit(item: bytes) -> Rejection | None:
+    """Refuse what is more than those who read it later can take."""
+    size = len(item)
+    if size > EVENT_BYTES:
+        return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {EVENT_BYTES:,}")
+    if levels(item) > LEVELS:
+        return Rejection("bad_request", f"the event is nested more than {LEVELS} levels deep")
+    return None
+
+
+def accepted(event: Usual, arrival: Arrival) -> Accepted | None:
+    """Take an event that is right in all; None means that it may be wrong, or odd and to be taken all the same.
+
+    What it takes, a closer look would take too, and write the same (tested). It changes `event`.
+    """
+    if arrival.type is not None:
+        event.type = arrival.type
+    needed = _NEEDED.get(event.type or "")
+    if (
+        arrival.is_merged
+        or needed is None
+        or (needed and not getattr(event, needed))
+        or not (event.userId or event.anonymousId)
+    ):
+        return None
+    # One by one: a loop over them would take as long as all else here.
+    if (
+        (event.properties is not UNSET and memoryview(event.properties)[0] != _OPEN)
+        or (event.traits is not UNSET and memoryview(event.traits)[0] != _OPEN)
+        or (event.integrations is not UNSET and memoryview(event.integrations)[0] != _OPEN)
+    ):
+        return None
+    try:
+        context = NO_CONTEXT if event.context is UNSET else usual_context(event.context)
+    except msgspec.ValidationError:
+        return None
+    found = _completed(event, context, _NO_MORE, arrival)
+    return found if len(found.raw) <= EVENT_BYTES + _STAMPS else None
+
+
+# What an event of each type must have besides an id of somebody.
+_NEEDED = {
+    "identify": "",
+    "track": "event",
+    "page": "",
+    "screen": "",
+    "group": "groupId",
+    "alias": "previousId",
+    "delete": "userId",
+}
+(_OPEN,) = b"{"
+
+
+def _looked_into(item: bytes, arrival: Arrival) -> Accepted | Rejection:
+    """Take any event, or say what is wrong with it."""
+    try:
+        fields, given = fields_of(item), given_of(item)
     except (msgspec.MsgspecError, RecursionError):
         return Rejection("bad_request", "an event must be a JSON object")
-    if isinstance(known, Rejection):
-        return known
     if arrival.type is not None:
-        fields["type"] = known.type = arrival.type
-    fields.pop("writeKey", None)
-    if not known.messageId:
-        fields["messageId"] = known.messageId = arrival.new_message_id()
-    raw = _normalised(fields, known, arrival)
-    if len(raw) > EVENT_BYTES + _STAMPS:
-        return Rejection("bad_request", f"the event is {len(raw):,} bytes; the limit is {EVENT_BYTES:,}", None)
-    return Accepted(known.type or "", known.messageId, raw, _kind(known, arrival))
-
-
-def _kind(known: _Known, arrival: Arrival) -> Kind:
-    """Say what an event is counted as. `Head` of what is logged says the same (tested)."""
-    named = known.event if known.type == "track" else known.name if known.type in NAMED else None
-    app = known.context.app if known.context else UNSET
-    version = arrival.app_version if app is UNSET else app.version if app else None
-    return (known.type or "", named or "", version or "")
+        given.type = arrival.type
+    if fault := fault_of(given):
+        return fault
+    event, more = sorted_out(fields, given)
+    event.type = given.type
+    if arrival.context:
+        event.context = _merged(arrival.context, event.context)
+    if arrival.integrations:
+        event.integrations = _merged(arrival.integrations, event.integrations)
+    found = _completed(event, context_of(event.context), more, arrival)
+    if len(found.raw) > EVENT_BYTES + _STAMPS:
+        return Rejection("bad_request", f"the event is {len(found.raw):,} bytes; the limit is {EVENT_BYTES:,}")
+    return found
 
 
 # What normalising itself adds (ids, five times, version …) is not charged to the client.
@@ -136,155 +142,66 @@ def tried(event: Mapping[str, Any], arrival: Arrival) -> tuple[bytes, Rejection 
         own = fields_of(sent)
         own.pop("writeKey", None)
         # A context has every event that comes from an address; one for a trial comes from none.
-        added = fields_of(_normalised({**own, "context": own.get("context", _EMPTY)}, _read(given_of(sent)), arrival))
+        known, more = sorted_out({**own, "context": own.get("context", _EMPTY)}, given_of(sent))
+        added = fields_of(_completed(known, context_of(known.context), more, arrival).raw)
     except (msgspec.MsgspecError, RecursionError):
         return sent, rejection
     return _json(added | {name: value for name, value in own.items() if bytes(value) != b"null"}), rejection
 
 
-def _at_first_sight(item: bytes, type_: str | None) -> _Known | None:
-    """Read an event that is right in all; None means that it may be wrong, or odd and to be taken all the same.
-
-    That is all that most events cost. What it takes, `_looked_into` would take too, and read the same (tested).
-    """
-    try:
-        known = _known(item)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    needed = _NEEDED.get(type_ or known.type or "")
-    if needed is None or (needed and not getattr(known, needed)):
-        return None
-    return known if known.userId or known.anonymousId else None
-
-
-# What an event of each type must have besides an id of somebody.
-_NEEDED = {
-    "identify": "",
-    "track": "event",
-    "page": "",
-    "screen": "",
-    "group": "groupId",
-    "alias": "previousId",
-    "delete": "userId",
-}
-
-
-def _cut_to_fit(item: bytes, known: _Known, arrival: Arrival) -> bytes | None:
-    """Put an event into its form by adding to its bytes; None means that it has to be taken apart.
-
-    Enough for most events of servers. What it makes, `_normalised` makes too, if in another order (tested).
-    """
-    if not (
-        arrival.adds_little
-        and len(item) <= EVENT_BYTES
-        and known.messageId
-        and known.type == (arrival.type or known.type)
-        and known.context is not None
-        and known.context.direct is NULL
-        and known.channel is known.originalTimestamp is known.sentAt is known.receivedAt is UNSET
-        and known.version is known.projectId is known.writeKey is UNSET
-    ) or (arrival.has_escapes and b"\\u" in item):
-        return None
-    original = moment_of(known.timestamp)
-    if original is None or not known.timestamp:
-        return None
-    try:
-        corrected = in_bytes(original + arrival.behind)
-    except OverflowError:
-        return None
-    value = known.timestamp.encode()
-    as_ours = value[4:20:3] == b"--T::." and value[23:] == b"Z"  # 2026-01-01T00:00:00.000Z, as most are
-    written = value if as_ours else in_bytes(original)
-    raw = spliced(item, value, written, corrected, arrival.stamps)
-    return raw.replace(b"\n", b" ") if raw and arrival.has_newlines else raw
-
-
-def _looked_into(item: bytes, type_: str | None) -> _Known | Rejection:
-    """Read any event, and say what is wrong with it."""
-    given = given_of(item)
-    if type_ is not None:
-        given.type = type_
-    return fault_of(given) or _read(given)
-
-
-def _read(given: Given) -> _Known:
-    """Take what is of the type it should be; all else counts as absent."""
-    return _Known(
-        type=given.type,
-        messageId=given.messageId,
-        event=_text_of(given.event),
-        name=_text_of(given.name),
-        channel=_text_of(given.channel),
-        timestamp=_text_of(given.timestamp),
-        originalTimestamp=_text_of(given.originalTimestamp),
-        sentAt=_text_of(given.sentAt),
-        context=_context_of(given.context),
-    )
-
-
-def _context_of(given: Raw) -> _Context | None:
-    if first(given) not in b"{":
-        return None
-    found = context_of(given)
-    return _Context(found.direct, found.app if found.app is UNSET else _App(version_of(found.app)))
-
-
-def _text_of(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _normalised(fields: dict[str, Any], known: _Known, arrival: Arrival) -> bytes:
-    direct = known.context is not None and known.context.direct == _TRUE
-    if arrival.context:
-        fields["context"] = _merged(arrival.context, fields.get("context", NULL))
-        direct = context_of(fields["context"]).direct == _TRUE
-    if arrival.integrations:
-        fields["integrations"] = _merged(arrival.integrations, fields.get("integrations", NULL))
-    channel = known.channel or "server"
-    if arrival.names_analytics_js and not known.channel and ANALYTICS_JS in bytes(fields.get("context", b"")):
-        channel = "client"
+def _completed(event: Usual, context: Context, more: Fields, arrival: Arrival) -> Accepted:
+    """Add what the server gives, and write it all in one line."""
+    channel = event.channel = event.channel or ("client" if context.library.name == ANALYTICS_JS else "server")
     if arrival.ip:
-        context = fields.setdefault("context", _EMPTY)
         # Segment fills the ip of browsers' events, and where it is asked for (segment.md §4.2).
-        if channel == "client" or direct:
-            fields["context"] = _with_ip(context, arrival.ip)
-    _stamp(fields, known, arrival)
-    fields["channel"] = channel
-    fields["version"] = 2
-    fields["projectId"] = arrival.project_id
-    raw = _json(fields)
-    # Only white space between tokens can hold a newline here: JSON strings cannot. Lines separate events in the log.
-    return raw.replace(b"\n", b" ") if arrival.has_newlines else raw
+        if channel == "client" or (context.direct is not NULL and context.direct == _TRUE):
+            event.context = _with_ip(event.context, arrival.ip)
+        elif event.context is UNSET:
+            event.context = _EMPTY
+    if not event.messageId:
+        event.messageId = arrival.new_message_id()
+    # The client's clock is corrected: timestamp = receivedAt - (sentAt - originalTimestamp) (segment.md §4.4).
+    sent = arrival.sent_of(event.sentAt) if event.sentAt else arrival.sent
+    times = moved(event.timestamp, sent.behind) if event.timestamp else None
+    event.originalTimestamp, event.timestamp = times or _times(event, sent, arrival)
+    event.sentAt = sent.written
+    event.receivedAt = arrival.received_piece
+    event.version = _VERSION
+    event.projectId = arrival.project
+    event.writeKey = UNSET
+    raw = _json(event)
+    if more:
+        raw = raw[:-1] + b"," + _json(more)[1:]
+    if arrival.has_newlines:
+        # Only white space between tokens can hold one here: JSON strings cannot. Lines separate events in the log.
+        raw = raw.replace(b"\n", b" ")
+    # What it is counted as. `Head` of what is logged says the same (tested).
+    type_ = event.type or ""
+    named = event.event if type_ == "track" else event.name if type_ in NAMED else None
+    return Accepted(type_, event.messageId or "", raw, (type_, named or "", context.app.version or ""))
 
 
-def _stamp(fields: dict[str, Any], known: _Known, arrival: Arrival) -> None:
-    """Correct the client's clock: timestamp = receivedAt - (sentAt - originalTimestamp) (segment.md §4.4)."""
-    original = moment_of(known.timestamp) or moment_of(known.originalTimestamp)
-    clock = moment_of(known.sentAt)
-    sent = arrival.sent_at_clock(clock) if clock else arrival.sent
-    received = arrival.received
-    fields["originalTimestamp"] = iso(original) if original else received
-    fields["sentAt"] = sent.written if sent else received
-    fields["receivedAt"] = received
-    fields["timestamp"] = _corrected(original, sent) or received
-
-
-def _corrected(original: datetime | None, sent: Sent | None) -> str | None:
+def _times(event: Usual, sent: Sent, arrival: Arrival) -> tuple[str, str]:
+    """Return the originalTimestamp and the timestamp of an event whose own is missing, or of no use."""
+    original = moment_of(event.timestamp) or moment_of(event.originalTimestamp)
     if original is None:
-        return None
+        return arrival.received, arrival.received
     try:
-        return iso(original + sent.behind if sent else original)
+        return iso(original), iso(original + sent.behind)
     except OverflowError:
-        return None
+        return iso(original), arrival.received
 
 
-def _merged(outer: Fields, inner: Raw) -> Raw:
+def _merged(outer: Fields, inner: Raw | UnsetType) -> Raw:
     """Put the batch's object under the event's own: where both name a key, the event wins."""
-    own = fields_of(inner) if first(inner) in b"{" else {}
-    return Raw(_json({**outer, **own}))
+    return Raw(_json({**outer, **_members(inner)}))
 
 
-def _with_ip(context: Raw, ip: str) -> Raw:
+def _with_ip(context: Raw | UnsetType, ip: str) -> Raw | UnsetType:
     """Fill context.ip unless it is there."""
-    own = fields_of(context) if first(context) in b"{" else {}
+    own = _members(context)
     return context if "ip" in own else Raw(_json({**own, "ip": ip}))
+
+
+def _members(piece: Raw | UnsetType) -> Fields:
+    return {} if isinstance(piece, UnsetType) or first(piece) not in b"{" else fields_of(piece)

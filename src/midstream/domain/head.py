@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from midstream.domain.pieces import NULL, context_of, first, text, version_of
+from midstream.domain.context import context_of
+from midstream.domain.pieces import NULL, text
 from midstream.domain.received import NAME_CHARACTERS, Kind
 from midstream.domain.rules import TYPES
 
@@ -26,7 +27,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     @property
     def app_version(self) -> str:
         """The version of the app it came from; empty where it does not say."""
-        return version_of(context_of(self.context).app) if first(self.context) in b"{" else ""
+        return context_of(self.context).app.version or ""
 
     @property
     def label(self) -> str:

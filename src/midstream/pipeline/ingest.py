@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import uuid_utils
@@ -24,11 +24,11 @@ from midstream import telemetry
 from midstream.domain import rules, wellformed
 from midstream.domain.arrival import Arrival
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
+from midstream.domain.batch import Batch, all_accepted, at_once, in_pieces
 from midstream.domain.bearer import hash_of
 from midstream.domain.event import Accepted, accept
 from midstream.domain.head import refused_kind
 from midstream.domain.outcome import Stage
-from midstream.domain.pieces import Fields
 from midstream.domain.rules import Rejection
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable, RequestError, StoreUnavailable, Unavailable
@@ -53,19 +53,10 @@ _REMEMBERED_KEYS = 1024
 _Handle = Callable[[Asked, str | None], Awaitable[Response]]
 
 
-class _Batch(msgspec.Struct):
-    batch: list[Raw]
-    writeKey: str | None = None
-    sentAt: Raw = Raw(b"null")
-    context: Fields | None = None
-    integrations: Fields | None = None
-
-
 class _Keyed(msgspec.Struct):
     writeKey: str | None = None
 
 
-_batch = msgspec.json.Decoder(_Batch)
 _keyed = msgspec.json.Decoder(_Keyed)
 
 
@@ -120,7 +111,7 @@ class Ingest:
         body = await asked.body(rules.EVENT_BYTES, "the event")
         keyed, body = _decoded(_keyed, body)
         source = await self._source_of(asked, keyed.writeKey)
-        match _unfit(body) or accept(body, _arrival(asked, source, body, type_)):
+        match accept(body, _arrival(asked, source, body, type_)):
             case Rejection() as rejection:
                 self._note(source, [(body, rejection)], type_)
                 return _refused(400, [rejection])
@@ -130,7 +121,8 @@ class Ingest:
 
     async def _many(self, asked: Asked, type_: str | None) -> Response:
         body = await asked.body(rules.BATCH_BYTES, "the batch")
-        batch, body = _decoded(_batch, body)
+        usual = at_once(body)
+        batch, body = (usual, body) if usual else _decoded(in_pieces, body)
         source = await self._source_of(asked, batch.writeKey)
         if not batch.batch:
             raise RequestError(400, "empty_batch", "batch holds no events", "batch")
@@ -138,10 +130,18 @@ class Ingest:
             detail = f"batch holds {len(batch.batch):,} events; the limit is {rules.BATCH_EVENTS:,}"
             raise RequestError(400, "bad_request", detail, "batch")
         arrival = _arrival(asked, source, body, None, batch)
+        if usual and (good := all_accepted(usual.batch, arrival)):
+            _check_growth(good)
+            await self._append(source, good)
+            return _OK
+        return await self._each(source, arrival, in_pieces.decode(body).batch)
+
+    async def _each(self, source: Source, arrival: Arrival, pieces: Sequence[Raw]) -> Response:
+        """Take what is good of a batch, and say what is wrong with the rest."""
         good: list[Accepted] = []
         bad: list[tuple[int, bytes, Rejection]] = []
-        for index, item in enumerate(map(bytes, batch.batch)):
-            result = _unfit(item) or accept(item, arrival)
+        for index, item in enumerate(map(bytes, pieces)):
+            result = accept(item, arrival)
             if isinstance(result, Accepted):
                 good.append(result)
             else:
@@ -279,15 +279,6 @@ def _parsed(decoder: msgspec.json.Decoder[T], body: bytes) -> tuple[T, bytes]:
         return decoder.decode(mended), mended
 
 
-def _unfit(item: bytes) -> Rejection | None:
-    size = len(item)
-    if size > rules.EVENT_BYTES:
-        return Rejection("bad_request", f"the event is {size:,} bytes; the limit is {rules.EVENT_BYTES:,}")
-    if wellformed.levels(item) > wellformed.LEVELS:
-        return Rejection("bad_request", f"the event is nested more than {wellformed.LEVELS} levels deep")
-    return None
-
-
 def _check_growth(accepted: Sequence[Accepted]) -> None:
     """Refuse a batch whose own context, merged into each event, makes it many times what was sent."""
     size = sum(len(each.raw) for each in accepted)
@@ -305,7 +296,7 @@ def _hash(key: str | None) -> str:
     return hash_of(key)
 
 
-def _arrival(asked: Asked, source: Source, body: bytes, type_: str | None, batch: _Batch | None = None) -> Arrival:
+def _arrival(asked: Asked, source: Source, body: bytes, type_: str | None, batch: Batch[Any] | None = None) -> Arrival:
     return Arrival(
         project_id=source.id,
         received_at=datetime.now(UTC),

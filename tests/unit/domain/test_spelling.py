@@ -1,4 +1,4 @@
-"""That events whose bytes are only cut and joined say what they say when they are taken apart."""
+"""That an event, however its JSON is spelled, is taken for what it says, at first sight and on a closer look."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def written_oddly(draw: st.DrawFn) -> str:
     sent_at=st.none() | PLAIN_TIMES | ODD_TIMES,
     around=AROUND,
 )
-def test_an_event_that_is_cut_to_fit_says_what_it_says_when_it_is_taken_apart(
+def test_an_event_that_is_taken_at_first_sight_says_what_it_says_on_a_closer_look(
     members: str, ip: str | None, type_: str | None, sent_at: str | None, around: str
 ) -> None:
     sent = Raw(json.dumps(sent_at).encode())
@@ -160,7 +160,7 @@ def test_what_could_be_mistaken_for_an_events_own_names_is_not(members: str) -> 
 def compare(item: bytes, **more: Any) -> None:
     cut = accept(item, arrival(item, **more))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "_cut_to_fit", lambda *_: None)
+        patch.setattr(events, "accepted", lambda *_: None)
         assert said(accept(item, arrival(item, **more))) == said(cut)
     if isinstance(cut, Accepted):
         names = [name for name, _ in json.loads(cut.raw, object_pairs_hook=list)]
@@ -168,13 +168,20 @@ def compare(item: bytes, **more: Any) -> None:
         assert b"\n" not in cut.raw
 
 
-def test_an_event_of_a_server_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "_taken_apart", lambda *_: None)
-    item = b'{"type":"track","event":"e","userId":"u","messageId":"m","timestamp": "2026-01-01T00:00:01.000Z","context":{} , "a":1e999}'
+@pytest.mark.parametrize(
+    ("members", "written"),
+    [
+        ('"context":{} ,"_metadata":{"a": 1e999}', '"context":{},"_metadata":{"a": 1e999}'),
+        ('"context": {"direct" : true}', '"context":{"direct":true,"ip":"203.0.113.9"}'),
+    ],
+)
+def test_what_sdks_send_is_taken_at_first_sight(monkeypatch: pytest.MonkeyPatch, members: str, written: str) -> None:
+    monkeypatch.setattr(events, "_looked_into", lambda *_: None)
+    item = f'{{"userId":"u","type":"track","event":"\\u0065","messageId":"m","timestamp": {TIME},{members}}}'.encode()
     result = accept(item, arrival(item, sent_at=Raw(b'"2026-01-01T00:00:02.000Z"'), ip="203.0.113.9"))
     assert isinstance(result, Accepted)
-    assert result.raw == (
-        b'{"type":"track","event":"e","userId":"u","messageId":"m","originalTimestamp":"2026-01-01T00:00:01.000Z",'
-        b'"timestamp":"2026-01-01T00:00:05.000Z","context":{} , "a":1e999,"sentAt":"2026-01-01T00:00:02.000Z",'
-        b'"receivedAt":"2026-01-01T00:00:06.000Z","channel":"server","version":2,"projectId":"src_1"}'
+    assert result.raw.decode() == (
+        '{"type":"track","event":"e","messageId":"m","userId":"u","timestamp":"2026-01-01T00:00:05.000Z",'
+        f'{written},"originalTimestamp":"2026-01-01T00:00:01.000Z","sentAt":"2026-01-01T00:00:02.000Z",'
+        '"receivedAt":"2026-01-01T00:00:06.000Z","channel":"server","version":2,"projectId":"src_1"}'
     )
