@@ -72,7 +72,7 @@ def appender(log: Log) -> Appender:
 async def test_what_many_append_at_once_is_read_back_once_and_travels_in_few_messages(log: Log) -> None:
     events = appender(log)
     sent = [b'{"n":%d}' % number for number in range(5000)]
-    await asyncio.gather(*(events.put("events.src_1", [line]) for line in sent))
+    await asyncio.gather(*(events.put("events.src_1", line + b"\n") for line in sent))
     assert (await log.stream_info("EVENTS")).messages < 500
     await log.ensure_consumer("EVENTS", "d_1", "events.src_1")
     async with pulling(log, "EVENTS", "d_1") as pull:
@@ -81,7 +81,7 @@ async def test_what_many_append_at_once_is_read_back_once_and_travels_in_few_mes
 
 async def test_each_source_has_its_own_subject_even_in_one_commit(log: Log) -> None:
     events = appender(log)
-    await asyncio.gather(*(events.put(f"events.src_{number % 20}", [b"%d" % number]) for number in range(400)))
+    await asyncio.gather(*(events.put(f"events.src_{number % 20}", b"%d\n" % number) for number in range(400)))
     await log.ensure_consumer("EVENTS", "d_7", "events.src_7")
     async with pulling(log, "EVENTS", "d_7") as pull:
         assert sorted(map(int, await read(pull, 20))) == list(range(7, 400, 20))
@@ -156,7 +156,7 @@ async def test_a_full_log_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
 
         async def fill() -> None:
             for number in range(20):
-                await events.put("events.src_1", [b"%d" % number + b"x" * 100_000])
+                await events.put("events.src_1", b"%d" % number + b"x" * 100_000 + b"\n")
 
         with pytest.raises(LogUnavailable, match="full"):
             await fill()
@@ -166,9 +166,9 @@ async def test_a_full_log_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
 
 async def test_more_than_may_wait_is_refused_at_once(log: Log) -> None:
     events = Appender(log, queue_bytes=1000, patience=5)
-    waiting = events.put("events.src_1", [b"x" * 900])
+    waiting = events.put("events.src_1", b"x" * 900 + b"\n")
     with pytest.raises(LogUnavailable, match="waiting"):
-        events.put("events.src_1", [b"x" * 900])
+        events.put("events.src_1", b"x" * 900 + b"\n")
     await waiting
 
 
@@ -179,7 +179,7 @@ async def test_a_killed_server_is_restarted_and_nothing_acknowledged_is_lost(tmp
 
         async def send(line: bytes) -> None:
             with contextlib.suppress(LogUnavailable):
-                await events.put("events.src_1", [line])
+                await events.put("events.src_1", line + b"\n")
                 acknowledged.append(line)
 
         for round_ in range(3):
@@ -201,7 +201,7 @@ async def test_a_log_that_is_gone_is_said_to_be_within_its_patience(tmp_path: Pa
         events = Appender(log, queue_bytes=1 << 20, patience=0.5)
         async with asyncio.timeout(5):
             with pytest.raises(LogUnavailable):
-                await events.put("events.src_1", [b"x"])
+                await events.put("events.src_1", b"x\n")
 
 
 async def test_what_waits_behind_a_stuck_append_waits_no_longer_than_its_own_patience(tmp_path: Path) -> None:
@@ -209,9 +209,9 @@ async def test_what_waits_behind_a_stuck_append_waits_no_longer_than_its_own_pat
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         events = Appender(log, queue_bytes=1 << 20, patience=1.0)
-        first = events.put("events.src_1", [b"1"])
+        first = events.put("events.src_1", b"1\n")
         await asyncio.sleep(0.5)  # so that the second one comes while the first is stuck; nothing is waited for
-        second = events.put("events.src_1", [b"2"])
+        second = events.put("events.src_1", b"2\n")
         started = asyncio.get_running_loop().time()
         results = await asyncio.gather(first, second, return_exceptions=True)
         assert all(isinstance(result, LogUnavailable) for result in results)

@@ -100,7 +100,7 @@ async def test_two_projectors_count_what_was_appended_once(sessions: Sessions, t
             kind: Kind = ("track", f"Event {number % 7}", "")
             source, lines = f"src_{number % 3}", 1 + number % 5
             sent[source, *kind] += lines
-            return events.put(f"events.{source}", [b"{}"] * lines, [kind] * lines)
+            return events.put(f"events.{source}", b"{}\n" * lines, [kind] * lines)
 
         await asyncio.gather(*(put(number) for number in range(500)))
         async with projecting(log, sessions, projectors=2):
@@ -131,7 +131,7 @@ async def test_what_is_lost_on_its_way_to_the_projector_is_read_again(
     async with serving(tmp_path / "log") as (_, log), projecting(log, sessions):
         events = Appender(log, queue_bytes=1 << 26, patience=5)
         for _ in range(5):
-            await events.put("events.src_1", [b"{}"], [PAID])
+            await events.put("events.src_1", b"{}\n", [PAID])
         assert await until_counted(sessions, 5) == {("src_1", *PAID): 5}
     assert lost
 
@@ -140,7 +140,7 @@ async def test_messages_without_counts_are_passed_over(sessions: Sessions, tmp_p
     async with serving(tmp_path / "log") as (_, log):
         await log.append("events.src_1", b"{}", message_id="of an older midstream")
         events = Appender(log, queue_bytes=1 << 26, patience=5)
-        await events.put("events.src_1", [b"{}"], [PAID])
+        await events.put("events.src_1", b"{}\n", [PAID])
         async with projecting(log, sessions):
             assert await until_counted(sessions, 1) == {("src_1", *PAID): 1}
 
@@ -150,7 +150,7 @@ async def test_many_sources_in_one_commit_are_told_apart(sessions: Sessions, tmp
         events = Appender(log, queue_bytes=1 << 26, patience=5)
         await asyncio.gather(
             *(
-                events.put(f"events.src_{number % 20}", [b"{}"], [("track", "Ünï 🎉" * 200, "")])
+                events.put(f"events.src_{number % 20}", b"{}\n", [("track", "Ünï 🎉" * 200, "")])
                 for number in range(400)
             )
         )

@@ -7,14 +7,15 @@ by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from midstream.domain.arrival import Arrival
-from midstream.domain.event import Accepted, accepted, unfit
+from midstream.domain.event import made_ready, unfit
 from midstream.domain.pieces import Fields
+from midstream.domain.received import Kind
 from midstream.domain.rules import EVENT_BYTES
 from midstream.domain.usual import Usual
 from midstream.domain.wellformed import LEVELS, levels
@@ -32,6 +33,7 @@ class Batch(msgspec.Struct, Generic[T]):
     integrations: Fields | None = None
 
 
+_encoder = msgspec.json.Encoder()
 in_pieces = msgspec.json.Decoder(Batch[Raw])
 _usual = msgspec.json.Decoder(Batch[Usual])
 
@@ -46,34 +48,59 @@ def at_once(body: bytes) -> Batch[Usual] | None:
         return None
 
 
-def all_accepted(events: Sequence[Usual], arrival: Arrival) -> list[Accepted] | None:
+class Taken(NamedTuple):
+    """Events in the form the log holds, each with its line end, and what each of them is counted as."""
+
+    lines: bytes
+    kinds: list[Kind]
+
+
+def all_taken(events: Sequence[Usual], arrival: Arrival) -> Taken | None:
     """Take the events of a batch, if all are right. `accept` would take them too, and write the same (tested)."""
-    found: list[Accepted] = []
+    kinds: list[Kind] = []
     for event in events:
-        one = accepted(event, arrival)
-        if one is None:
+        kind = made_ready(event, arrival)
+        if kind is None:
             return None
-        found.append(one)
-    return found if _fit(found, arrival.body) else None
+        kinds.append(kind)
+    if arrival.has_newlines:
+        return None  # they would look like line ends
+    lines = _encoder.encode_lines(events)
+    return Taken(lines, kinds) if _fit(lines, len(kinds), arrival.body) else None
 
 
-def _fit(found: Sequence[Accepted], body: bytes) -> bool:
+def _fit(lines: bytes, count: int, body: bytes) -> bool:
     """Tell whether each event, as it was sent, is as small and as flat as it has to be."""
-    sizes = [len(each.raw) for each in found]
     # What was sent besides what is written: white space, escapes, and the batch around its events.
-    spare = len(body) + GROWTH * len(found) - sum(sizes)
-    if max(sizes, default=0) + spare <= EVENT_BYTES:
-        return _flat([each.raw for each in found])
+    spare = len(body) + GROWTH * count - len(lines)
+    if _short(lines, EVENT_BYTES - spare) and _flat(lines):
+        return True
     return not any(unfit(bytes(piece)) for piece in in_pieces.decode(body).batch)
 
 
-def _flat(lines: Sequence[bytes]) -> bool:
-    """Tell whether none of the lines is nested too deeply; a few are counted together, most of which have few levels."""
-    return all(
-        levels(b"".join(few)) <= LEVELS or all(levels(line) <= LEVELS for line in few)
-        for few in (lines[at : at + _FEW] for at in range(0, len(lines), _FEW))
-    )
-
-
-_FEW = 8
 GROWTH = 400  # bytes that an event gets at most: five times, an id, an address … (tested)
+
+
+def _short(lines: bytes, most: int) -> bool:
+    """Tell whether no line is longer, from line end to line end as far apart as may be."""
+    begin = 0
+    while begin < len(lines):
+        end = lines.rfind(b"\n", begin, begin + most + 1) if most > 0 else -1
+        if end < 0:
+            return False
+        begin = end + 1
+    return True
+
+
+def _flat(lines: bytes) -> bool:
+    """Tell whether no line is nested too deeply; a few are looked at together, most of which have few levels in all."""
+    begin = 0
+    while begin < len(lines):
+        end = max(lines.rfind(b"\n", begin, begin + _TOGETHER), lines.find(b"\n", begin))
+        if levels(lines[begin:end]) > LEVELS:
+            return False
+        begin = end + 1
+    return True
+
+
+_TOGETHER = 8192

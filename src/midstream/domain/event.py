@@ -44,10 +44,11 @@ def accept(item: bytes, arrival: Arrival) -> Accepted | Rejection:
     if refused := unfit(item):
         return refused
     try:
-        found = accepted(usual_of(item), arrival)
+        event = usual_of(item)
+        kind = made_ready(event, arrival)
     except (msgspec.DecodeError, RecursionError):
-        found = None
-    return found or _looked_into(item, arrival)
+        kind = None
+    return _written(event, _NO_MORE, kind, arrival) if kind else _looked_into(item, arrival)
 
 
 def unfit(item: bytes) -> Rejection | None:
@@ -60,10 +61,10 @@ def unfit(item: bytes) -> Rejection | None:
     return None
 
 
-def accepted(event: Usual, arrival: Arrival) -> Accepted | None:
-    """Take an event that is right in all; None means that it may be wrong, or odd and to be taken all the same.
+def made_ready(event: Usual, arrival: Arrival) -> Kind | None:
+    """Complete an event that is right in all; None means that it may be wrong, or odd and to be taken all the same.
 
-    What it takes, a closer look would take too, and write the same (tested). It changes `event`.
+    What it completes, a closer look would take too, and write the same (tested).
     """
     if arrival.type is not None:
         event.type = arrival.type
@@ -86,8 +87,7 @@ def accepted(event: Usual, arrival: Arrival) -> Accepted | None:
         context = NO_CONTEXT if event.context is UNSET else usual_context(event.context)
     except msgspec.ValidationError:
         return None
-    found = _completed(event, context, _NO_MORE, arrival)
-    return found if len(found.raw) <= EVENT_BYTES + _STAMPS else None
+    return _completed(event, context, arrival)
 
 
 # What an event of each type must have besides an id of somebody.
@@ -119,7 +119,7 @@ def _looked_into(item: bytes, arrival: Arrival) -> Accepted | Rejection:
         event.context = _merged(arrival.context, event.context)
     if arrival.integrations:
         event.integrations = _merged(arrival.integrations, event.integrations)
-    found = _completed(event, context_of(event.context), more, arrival)
+    found = _written(event, more, _completed(event, context_of(event.context), arrival), arrival)
     if len(found.raw) > EVENT_BYTES + _STAMPS:
         return Rejection("bad_request", f"the event is {len(found.raw):,} bytes; the limit is {EVENT_BYTES:,}")
     return found
@@ -143,14 +143,15 @@ def tried(event: Mapping[str, Any], arrival: Arrival) -> tuple[bytes, Rejection 
         own.pop("writeKey", None)
         # A context has every event that comes from an address; one for a trial comes from none.
         known, more = sorted_out({**own, "context": own.get("context", _EMPTY)}, given_of(sent))
-        added = fields_of(_completed(known, context_of(known.context), more, arrival).raw)
+        kind = _completed(known, context_of(known.context), arrival)
+        added = fields_of(_written(known, more, kind, arrival).raw)
     except (msgspec.MsgspecError, RecursionError):
         return sent, rejection
     return _json(added | {name: value for name, value in own.items() if bytes(value) != b"null"}), rejection
 
 
-def _completed(event: Usual, context: Context, more: Fields, arrival: Arrival) -> Accepted:
-    """Add what the server gives, and write it all in one line."""
+def _completed(event: Usual, context: Context, arrival: Arrival) -> Kind:
+    """Add what the server gives, and say what the event is counted as. `Head` of what is logged says the same (tested)."""
     channel = event.channel = event.channel or ("client" if context.library.name == ANALYTICS_JS else "server")
     if arrival.ip:
         # Segment fills the ip of browsers' events, and where it is asked for (segment.md §4.2).
@@ -169,16 +170,20 @@ def _completed(event: Usual, context: Context, more: Fields, arrival: Arrival) -
     event.version = _VERSION
     event.projectId = arrival.project
     event.writeKey = UNSET
+    type_ = event.type or ""
+    named = event.event if type_ == "track" else event.name if type_ in NAMED else None
+    return (type_, named or "", context.app.version or "")
+
+
+def _written(event: Usual, more: Fields, kind: Kind, arrival: Arrival) -> Accepted:
+    """Write it all in one line."""
     raw = _json(event)
     if more:
         raw = raw[:-1] + b"," + _json(more)[1:]
     if arrival.has_newlines:
         # Only white space between tokens can hold one here: JSON strings cannot. Lines separate events in the log.
         raw = raw.replace(b"\n", b" ")
-    # What it is counted as. `Head` of what is logged says the same (tested).
-    type_ = event.type or ""
-    named = event.event if type_ == "track" else event.name if type_ in NAMED else None
-    return Accepted(type_, event.messageId or "", raw, (type_, named or "", context.app.version or ""))
+    return Accepted(kind[0], event.messageId or "", raw, kind)
 
 
 def _times(event: Usual, sent: Sent, arrival: Arrival) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """Group commit: what many callers append at once becomes one message and one fsync.
 
 There is no linger timer: the next flush leaves when the last one is on disk ("natural batching"), which measured best at
-every concurrency, or when it is as large as a message may be. Enters: (subject, lines). Leaves: a future that is done when
-those lines are durable.
+every concurrency, or when it is as large as a message may be. Enters: a subject and lines, each with its line end. Leaves: a
+future that is done when those lines are durable.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from midstream.domain.received import HEADER, Kind, written
 from midstream.errors import LogUnavailable, MidstreamError
@@ -24,8 +25,14 @@ FLUSHES = 2
 # From this many subjects on, one atomic batch beats a publish each (3 fsyncs against one a subject).
 SUBJECTS_FOR_ATOMIC = 8
 
-# Subject, lines, their size, when they must be stored, who waits for it, and of what kind each line is.
-_Entry = tuple[str, Sequence[bytes], int, float, "asyncio.Future[None]", Sequence[Kind]]
+
+class _Entry(NamedTuple):
+    subject: str
+    lines: bytes
+    events: int
+    deadline: float  # until when they must be stored, by the loop's clock
+    stored: asyncio.Future[None]
+    kinds: Sequence[Kind]  # one for each line, or none at all
 
 
 class Appender:
@@ -45,24 +52,24 @@ class Appender:
         self._waiting_bytes = 0
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def put(self, subject: str, lines: Sequence[bytes], kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
-        """Queue newline-free lines. The future is done once they are on disk; it raises `LogUnavailable` otherwise.
+    def put(self, subject: str, lines: bytes, kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
+        """Queue lines. The future is done once they are on disk; it raises `LogUnavailable` otherwise.
 
         With a kind for each line, the messages that hold them say how many of which kind they hold. The lines of one
         subject all have one, or none has.
         """
-        size = sum(map(len, lines)) + len(lines)  # with their line ends
-        if self._bytes + size > self._queue_bytes and self._waiting:
+        if self._bytes + len(lines) > self._queue_bytes and self._waiting:
             raise LogUnavailable("too many events are waiting for the event log")
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((subject, lines, size, loop.time() + self._patience, future, kinds))
-        self._bytes += size
-        self._waiting_bytes += size
-        self._waiting_lines += len(lines)
+        stored: asyncio.Future[None] = loop.create_future()
+        count = len(kinds) or lines.count(b"\n")
+        self._waiting.append(_Entry(subject, lines, count, loop.time() + self._patience, stored, kinds))
+        self._bytes += len(lines)
+        self._waiting_bytes += len(lines)
+        self._waiting_lines += count
         if not self._under_way or (self._full() and len(self._under_way) < FLUSHES):
             self._under_way.add(asyncio.create_task(self._flush()))
-        return future
+        return stored
 
     def _full(self) -> bool:
         return self._waiting_lines >= MESSAGE_LINES or self._waiting_bytes >= MESSAGE_BYTES
@@ -82,7 +89,7 @@ class Appender:
                     _finish(entries, error)
                 else:
                     _finish(entries, None)
-                self._bytes -= sum(entry[2] for entry in entries)
+                self._bytes -= sum(len(entry.lines) for entry in entries)
         finally:
             # Here, not when the loop comes round to telling: `drain` would ask again and again for a task that is done.
             task = asyncio.current_task()
@@ -92,9 +99,9 @@ class Appender:
     def _take(self) -> list[_Entry]:
         lines = size = taken = 0
         for entry in self._waiting:
-            if taken and (lines + len(entry[1]) > MESSAGE_LINES or size + entry[2] > MESSAGE_BYTES):
+            if taken and (lines + entry.events > MESSAGE_LINES or size + len(entry.lines) > MESSAGE_BYTES):
                 break
-            taken, lines, size = taken + 1, lines + len(entry[1]), size + entry[2]
+            taken, lines, size = taken + 1, lines + entry.events, size + len(entry.lines)
         entries, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._waiting_lines -= lines
         self._waiting_bytes -= size
@@ -102,16 +109,16 @@ class Appender:
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
         # What has waited longest sets the time for all that go with it; a last try is always made.
-        patience = max(min(entry[3] for entry in entries) - asyncio.get_running_loop().time(), 0.1)
-        by_subject: dict[str, tuple[list[bytes], list[Kind]]] = {}
-        for subject, lines, _, _, _, kinds in entries:
-            all_lines, all_kinds = by_subject.setdefault(subject, ([], []))
-            all_lines.extend(lines)
-            all_kinds.extend(kinds)
+        patience = max(min(entry.deadline for entry in entries) - asyncio.get_running_loop().time(), 0.1)
+        by_subject: dict[str, list[_Entry]] = {}
+        for entry in entries:
+            by_subject.setdefault(entry.subject, []).append(entry)
         messages = [
             (subject, body, headers)
-            for subject, (lines, kinds) in by_subject.items()
-            for body, headers in _messages(lines, kinds)
+            for subject, its in by_subject.items()
+            for body, headers in _messages(
+                [entry.lines for entry in its], [kind for entry in its for kind in entry.kinds]
+            )
         ]
         if SUBJECTS_FOR_ATOMIC <= len(messages) <= 1000 and len(by_subject) > 1:
             await self._log.append_together(messages, patience=patience)
@@ -122,18 +129,24 @@ class Appender:
             await self._log.append(subject, body, message_id=uuid.uuid4().hex, headers=headers, patience=patience)
 
 
-def _messages(lines: Sequence[bytes], kinds: Sequence[Kind]) -> Iterator[tuple[bytes, dict[str, str]]]:
-    """Pack lines into messages, each with what it holds in its header."""
+def _messages(blocks: Sequence[bytes], kinds: Sequence[Kind]) -> Iterator[tuple[bytes, dict[str, str]]]:
+    """Pack blocks of lines into messages, each with what it holds in its header. A message ends without a line end."""
+    count = len(kinds) or sum(block.count(b"\n") for block in blocks)
+    if count <= MESSAGE_LINES and sum(map(len, blocks)) - 1 <= MESSAGE_BYTES:
+        yield b"".join((*blocks[:-1], memoryview(blocks[-1])[:-1])), _headers(kinds)
+        return
     told = 0
-    for body in _packed(lines):
-        yield b"\n".join(body), {HEADER: written(kinds[told : told + len(body)])} if kinds else {}
-        told += len(body)
+    for lines in _packed(b"".join(blocks)[:-1].split(b"\n")):
+        yield b"\n".join(lines), _headers(kinds[told : told + len(lines)])
+        told += len(lines)
+
+
+def _headers(kinds: Sequence[Kind]) -> dict[str, str]:
+    return {HEADER: written(kinds)} if kinds else {}
 
 
 def _packed(lines: Sequence[bytes]) -> Sequence[Sequence[bytes]]:
     """Divide lines among messages under the caps; a single longer line travels alone."""
-    if len(lines) <= MESSAGE_LINES and sum(map(len, lines)) + len(lines) - 1 <= MESSAGE_BYTES:
-        return [lines]
     bodies: list[list[bytes]] = [[]]
     size = 0
     for line in lines:
@@ -146,11 +159,11 @@ def _packed(lines: Sequence[bytes]) -> Sequence[Sequence[bytes]]:
 
 
 def _finish(entries: Sequence[_Entry], error: MidstreamError | None) -> None:
-    for *_, future, _ in entries:
-        if future.done():
+    for entry in entries:
+        if entry.stored.done():
             continue  # its caller went away
         if error is None:
-            future.set_result(None)
+            entry.stored.set_result(None)
         else:
-            future.set_exception(error)
-            future.exception()  # seen, even if its caller has given up waiting
+            entry.stored.set_exception(error)
+            entry.stored.exception()  # seen, even if its caller has given up waiting

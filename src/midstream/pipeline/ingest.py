@@ -24,11 +24,12 @@ from midstream import telemetry
 from midstream.domain import rules, wellformed
 from midstream.domain.arrival import Arrival
 from midstream.domain.attempt import OUTCOMES, Attempt, Record, Sample, written
-from midstream.domain.batch import Batch, all_accepted, at_once, in_pieces
+from midstream.domain.batch import Batch, all_taken, at_once, in_pieces
 from midstream.domain.bearer import hash_of
 from midstream.domain.event import Accepted, accept
 from midstream.domain.head import refused_kind
 from midstream.domain.outcome import Stage
+from midstream.domain.received import Kind
 from midstream.domain.rules import Rejection
 from midstream.domain.topology import Snapshot, Source
 from midstream.errors import LogUnavailable, RequestError, StoreUnavailable, Unavailable
@@ -116,7 +117,7 @@ class Ingest:
                 self._note(source, [(body, rejection)], type_)
                 return _refused(400, [rejection])
             case Accepted() as accepted:
-                await self._append(source, [accepted])
+                await self._append(source, accepted.raw + b"\n", [accepted.kind])
                 return _OK
 
     async def _many(self, asked: Asked, type_: str | None) -> Response:
@@ -130,9 +131,8 @@ class Ingest:
             detail = f"batch holds {len(batch.batch):,} events; the limit is {rules.BATCH_EVENTS:,}"
             raise RequestError(400, "bad_request", detail, "batch")
         arrival = _arrival(asked, source, body, None, batch)
-        if usual and (good := all_accepted(usual.batch, arrival)):
-            _check_growth(good)
-            await self._append(source, good)
+        if usual and (taken := all_taken(usual.batch, arrival)):
+            await self._append(source, taken.lines, taken.kinds)
             return _OK
         return await self._each(source, arrival, in_pieces.decode(body).batch)
 
@@ -148,7 +148,7 @@ class Ingest:
                 bad.append((index, item, result))
         _check_growth(good)
         if good:
-            await self._append(source, good)
+            await self._append(source, b"".join(each.raw + b"\n" for each in good), [each.kind for each in good])
         if not bad:
             return _OK
         self._note(source, [(item, rejection) for _, item, rejection in bad], None)
@@ -178,15 +178,12 @@ class Ingest:
             raise RequestError(401, "unknown_source", "no source has this write key", "writeKey")
         return source
 
-    async def _append(self, source: Source, accepted: Sequence[Accepted]) -> None:
+    async def _append(self, source: Source, lines: bytes, kinds: Sequence[Kind]) -> None:
         # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
         # a loss.
-        await self._events.put(f"events.{source.id}", [each.raw for each in accepted], [each.kind for each in accepted])
-        if len(accepted) == 1:
-            self._count(source, accepted[0].type, 1)
-        else:
-            for type_, count in Counter(each.type for each in accepted).items():
-                self._count(source, type_, count)
+        await self._events.put(f"events.{source.id}", lines, kinds)
+        for type_, count in Counter([kind[0] for kind in kinds]).items():
+            self._count(source, type_, count)
 
     def _count(self, source: Source, type_: str, count: int) -> None:
         counter = self._received.get((source.id, type_))
@@ -206,7 +203,7 @@ class Ingest:
             body = {"event": item[:_SAMPLE_BYTES].decode("utf-8", "replace"), "error": {"message": rejection.detail}}
             samples[rejection.reason] = Sample("", source.id, rejection.reason, now, "", "", "", 1, body)
         try:
-            noted = self._notes.put(OUTCOMES, [written(Record(attempts, list(samples.values())))])
+            noted = self._notes.put(OUTCOMES, written(Record(attempts, list(samples.values()))) + b"\n")
         except LogUnavailable as error:
             telemetry.logger().warning("a rejection was not noted", error=str(error))
         else:

@@ -67,7 +67,7 @@ class Settler:
             retries.put_off(self._log, destination.id, passages),
             self._quarantine(destination, kept, redactor, batch_id),
         )
-        await self._notes.put(OUTCOMES, [written(record)])
+        await self._notes.put(OUTCOMES, written(record) + b"\n")
         _count(passages, destination, now)
 
     async def _quarantine(

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from midstream.domain.batch import GROWTH, all_accepted, at_once, in_pieces
+from midstream.domain.batch import GROWTH, all_taken, at_once, in_pieces
 from midstream.domain.event import Accepted, accept
-from midstream.domain.rules import EVENT_BYTES, Rejection
-from tests.unit.domain.test_event import ANY_EVENT, CONTEXT, NOW, arrival, said
+from midstream.domain.received import Kind
+from midstream.domain.rules import EVENT_BYTES
+from tests.unit.domain.test_event import ANY_EVENT, CONTEXT, NOW, arrival
 from tests.unit.domain.test_spelling import written_oddly
 
 TRACK = {"type": "track", "event": "e", "userId": "u", "messageId": "m", "context": {}}
@@ -23,20 +24,22 @@ def batch_of(*items: bytes, **more: Any) -> bytes:
     return b'{"batch":[' + b",".join(items) + b"]" + json.dumps({"x": 0, **more}).encode().replace(b"{", b",", 1)
 
 
-def together(body: bytes, **more: Any) -> list[Accepted] | None:
+def together(body: bytes, **more: Any) -> list[tuple[Kind, Any]] | None:
     usual = at_once(body)
-    return all_accepted(usual.batch, arrival(body, **more)) if usual else None
+    taken = all_taken(usual.batch, arrival(body, **more)) if usual else None
+    if taken is None:
+        return None
+    assert taken.lines.count(b"\n") == len(taken.kinds)
+    return list(zip(taken.kinds, map(json.loads, taken.lines.split(b"\n")[:-1]), strict=True))
 
 
-def one_by_one(body: bytes, **more: Any) -> list[Accepted | Rejection]:
-    return [accept(bytes(item), arrival(body, **more)) for item in in_pieces.decode(body).batch]
-
-
-def compare(body: bytes, **more: Any) -> list[Accepted] | None:
+def compare(body: bytes, **more: Any) -> list[tuple[Kind, Any]] | None:
     """Return what is taken at once, which is what is taken one by one, or nothing."""
     found = together(body, **more)
     if found is not None:
-        assert [said(each) for each in found] == [said(each) for each in one_by_one(body, **more)]
+        one_by_one = [accept(bytes(item), arrival(body, **more)) for item in in_pieces.decode(body).batch]
+        assert [(each.kind, json.loads(each.raw)) for each in one_by_one if isinstance(each, Accepted)] == found
+        assert len(one_by_one) == len(found)
     return found
 
 

@@ -299,7 +299,7 @@ def test_what_is_right_at_first_sight_is_right_on_a_closer_look_and_comes_out_th
     more = {"type": type_, "ip": ip, "sent_at": Raw(json.dumps(sent_at).encode()), "context": shared}
     quick = accept(item, arrival(whole, **more))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "accepted", lambda *_: None)
+        patch.setattr(events, "made_ready", lambda *_: None)
         assert said(accept(item, arrival(whole, **more))) == said(quick)
     if isinstance(quick, Accepted):
         logged = head(quick.raw)

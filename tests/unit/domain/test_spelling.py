@@ -160,7 +160,7 @@ def test_what_could_be_mistaken_for_an_events_own_names_is_not(members: str) -> 
 def compare(item: bytes, **more: Any) -> None:
     cut = accept(item, arrival(item, **more))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "accepted", lambda *_: None)
+        patch.setattr(events, "made_ready", lambda *_: None)
         assert said(accept(item, arrival(item, **more))) == said(cut)
     if isinstance(cut, Accepted):
         names = [name for name, _ in json.loads(cut.raw, object_pairs_hook=list)]

@@ -31,7 +31,7 @@ def test_lines_are_packed_in_their_order_into_as_few_messages_as_the_caps_allow(
     sizes: list[int], messages: int
 ) -> None:
     lines = [b"%d" % (number % 10) * size for number, size in enumerate(sizes)]
-    bodies = [body for body, _ in _messages(lines, [])]
+    bodies = [body for body, _ in _messages([line + b"\n" for line in lines], [])]
     assert len(bodies) == messages
     assert b"\n".join(bodies) == b"\n".join(lines)
     for body in bodies:
@@ -42,7 +42,8 @@ def test_lines_are_packed_in_their_order_into_as_few_messages_as_the_caps_allow(
 def test_each_message_says_what_it_holds_itself() -> None:
     kinds: list[Kind] = [("track", f"{number // 900}", "") for number in range(2500)]
     told = [
-        (body.count(b"\n") + 1, dict(read(headers[HEADER]))) for body, headers in _messages([b"x"] * len(kinds), kinds)
+        (body.count(b"\n") + 1, dict(read(headers[HEADER])))
+        for body, headers in _messages([b"x\n"] * len(kinds), kinds)
     ]
     assert told == [
         (1000, {("track", "0", ""): 900, ("track", "1", ""): 100}),
@@ -85,9 +86,9 @@ async def settled() -> None:
 async def test_what_comes_while_a_message_is_stored_waits_for_it_and_leaves_together() -> None:
     disk = SlowDisk()
     appender = disk.appender()
-    first = appender.put("events.a", [b"0"])
+    first = appender.put("events.a", b"0\n")
     await settled()
-    others = [appender.put("events.a", [b"%d" % number]) for number in range(1, MESSAGE_LINES)]
+    others = [appender.put("events.a", b"%d\n" % number) for number in range(1, MESSAGE_LINES)]
     await settled()
     assert disk.sent == [[b"0"]]
     await disk.store(0)
@@ -103,9 +104,9 @@ async def test_what_comes_while_a_message_is_stored_waits_for_it_and_leaves_toge
 async def test_a_full_message_leaves_before_the_last_one_is_stored_and_no_third_one_does(line: bytes) -> None:
     disk = SlowDisk()
     appender = disk.appender()
-    appender.put("events.a", [b"first"])
+    appender.put("events.a", b"first\n")
     await settled()
-    puts = [appender.put("events.a", [line]) for _ in range(MESSAGE_LINES * FLUSHES + 1)]
+    puts = [appender.put("events.a", line + b"\n") for _ in range(MESSAGE_LINES * FLUSHES + 1)]
     await settled()
     assert len(disk.sent) == FLUSHES
     await disk.store(1)
@@ -123,9 +124,9 @@ async def test_a_full_message_leaves_before_the_last_one_is_stored_and_no_third_
 async def test_one_message_that_fails_takes_none_of_the_others_with_it() -> None:
     disk = SlowDisk()
     appender = disk.appender()
-    first = appender.put("events.a", [b"first"])
+    first = appender.put("events.a", b"first\n")
     await settled()
-    full = appender.put("events.a", [b"x"] * MESSAGE_LINES)
+    full = appender.put("events.a", b"x\n" * MESSAGE_LINES)
     await settled()
     await disk.store(0, LogUnavailable("the event log is full"))
     await disk.store(1)
@@ -137,7 +138,7 @@ async def test_one_message_that_fails_takes_none_of_the_others_with_it() -> None
 async def test_waiting_for_it_ends_as_soon_as_the_last_message_is_stored() -> None:
     disk = SlowDisk()
     appender = disk.appender()
-    put = appender.put("events.a", [b"x"])
+    put = appender.put("events.a", b"x\n")
     await asyncio.sleep(0)
     disk._stored[0].set_result(None)
     async with asyncio.timeout(5):

@@ -32,12 +32,13 @@ class Stored(Appender):
         self.kinds: list[Kind] = []
         self.refuses = False
 
-    def put(self, subject: str, lines: Sequence[bytes], kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
+    def put(self, subject: str, lines: bytes, kinds: Sequence[Kind] = ()) -> asyncio.Future[None]:
+        assert lines.endswith(b"\n")
         future = asyncio.get_running_loop().create_future()
         if self.refuses:
             future.set_exception(LogUnavailable("no log"))
         else:
-            self.lines += lines
+            self.lines += lines[:-1].split(b"\n")
             self.kinds += kinds
             future.set_result(None)
         return future

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -39,8 +38,8 @@ class FakeNotes:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
 
-    def put(self, subject: str, lines: Sequence[bytes]) -> asyncio.Future[None]:
-        self.lines += lines
+    def put(self, subject: str, lines: bytes) -> asyncio.Future[None]:
+        self.lines += lines.splitlines()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
