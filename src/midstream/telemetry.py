@@ -49,6 +49,8 @@ runtime_kills = Counter(
     "midstream_runtime_kills_total", "Function processes that were stopped or died.", ["reason"], registry=NONE
 )
 log_pending = "midstream_log_pending"  # {destination}: read from the log when asked, see api/operations
+log_bytes = "midstream_log_bytes"  # {stream}: likewise
+log_limit = "midstream_log_limit_bytes"  # {stream}: likewise, of the streams whose limit keeps events out
 
 
 def share_metrics(folder: Path) -> None:
