@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from midstream.domain.address import Entry
 from midstream.domain.function import Limits
 from midstream.domain.isolation import LAYERS
 from midstream.domain.issuer import check_issuer
@@ -49,6 +50,16 @@ def _odd(value: int) -> int:
 def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := [name for name in value if name not in LAYERS]:
         raise ValueError(f"there is no layer {unknown[0]!r}; there are: {', '.join(LAYERS)}")
+    return value
+
+
+def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    # Here, too: of the processes that use them, each would end with this error, and be started again for ever.
+    for each in value:
+        try:
+            Entry.of(each)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
     return value
 
 
@@ -108,8 +119,8 @@ class Config(BaseSettings):
     retry_attempts: int = Field(ge=1, le=100)
     retry_base: float = Field(gt=0)
     retry_cap: float = Field(gt=0)
-    egress_allow: Names
-    egress_deny: Names
+    egress_allow: Annotated[Names, AfterValidator(_addresses)]
+    egress_deny: Annotated[Names, AfterValidator(_addresses)]
     api_rate: int = Field(ge=1)
     trusted_proxies: Annotated[Names, AfterValidator(_networks)]
     public_url: Annotated[str, AfterValidator(_origin)]

@@ -49,6 +49,8 @@ runtime_kills = Counter(
     "midstream_runtime_kills_total", "Function processes that were stopped or died.", ["reason"], registry=NONE
 )
 log_pending = "midstream_log_pending"  # {destination}: read from the log when asked, see api/operations
+log_bytes = "midstream_log_bytes"  # {stream}: likewise
+log_limit = "midstream_log_limit_bytes"  # {stream}: likewise, of the streams whose limit keeps events out
 
 
 def share_metrics(folder: Path) -> None:
@@ -80,6 +82,22 @@ _STDERR = cast("TextIO", _StandardError())  # all that the two loggers ask of a 
 def configure(level: str, style: str, process: str) -> None:
     """Send logs to standard error: readable lines for people, JSON for machines. `process` marks who speaks."""
     logging.basicConfig(format="%(message)s", stream=_STDERR, level=level.upper(), force=True)
+    if style == "json":
+        # Also what libraries say, tracebacks among it: a line that is no object ends many a reader of logs.
+        logging.root.handlers[0].setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(),
+                ],
+                foreign_pre_chain=[
+                    structlog.contextvars.merge_contextvars,
+                    structlog.stdlib.add_log_level,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True),
+                ],
+            )
+        )
     # Third parties are heard when something is wrong; their routine is not ours.
     for noisy in ("nats", "aiohttp", "alembic", "asyncio", "uvicorn", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))

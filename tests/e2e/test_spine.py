@@ -155,6 +155,10 @@ async def test_operations_say_how_it_is(tmp_path: Path) -> None:
         }
         assert metrics.count("# TYPE midstream_log_pending gauge") == 1
         assert re.search(r'^midstream_log_pending\{destination="dst_\w+"\} 0.0$', metrics, re.MULTILINE)
+        assert values['midstream_log_bytes{stream="EVENTS"}'] > 0
+        assert values['midstream_log_bytes{stream="RETRY"}'] == 0
+        assert values['midstream_log_limit_bytes{stream="EVENTS"}'] > values['midstream_log_bytes{stream="EVENTS"}']
+        assert values['midstream_log_limit_bytes{stream="RETRY"}'] > 0
         assert sum(value for name, value in values.items() if 'outcome="delivered"' in name) == 1
         assert sum(value for name, value in values.items() if 'reason="400"' in name) == 1
         assert values['midstream_events_rejected_total{reason="no_user_anon_id"}'] == 1

@@ -149,6 +149,12 @@ async def test_a_scheduled_message_comes_due_not_before_its_time(log: Log) -> No
         await message.ack()
 
 
+async def test_a_server_without_room_for_a_stream_is_said_to_have_none(log: Log) -> None:
+    await log.api("STREAM.DELETE.EVENTS", None)
+    with pytest.raises(LogUnavailable, match=r"create the stream EVENTS.*insufficient storage.*max_file"):
+        await log.lay_out(**(LAYOUT | {"max_bytes": 2 << 30}))  # type: ignore[arg-type] # a mapping of mixed numbers
+
+
 async def test_a_full_log_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, log):
         await log.lay_out(**(LAYOUT | {"max_bytes": 1024 * 1024}))  # type: ignore[arg-type] # a mapping of mixed numbers

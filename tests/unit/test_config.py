@@ -47,6 +47,8 @@ def test_a_flag_wins_over_the_environment_over_a_file_over_the_configuration_fil
         ({"MIDSTREAM_PUBLIC_URL": "midstream.example.com"}, "such as https://midstream.example.com"),
         ({"MIDSTREAM_PUBLIC_URL": "https://example.com/midstream"}, "without a path"),
         ({"MIDSTREAM_TRUSTED_PROXIES": "10.0.0.1,proxy"}, "trusted_proxies (from MIDSTREAM_TRUSTED_PROXIES): "),
+        ({"MIDSTREAM_EGRESS_ALLOW": "10.0.0.1,10.0.0.0/99"}, "egress_allow (from MIDSTREAM_EGRESS_ALLOW): "),
+        ({"MIDSTREAM_EGRESS_DENY": "a b"}, "got 'a b'"),
         ({"MIDSTREAM_LOG_REPLICAS": "2"}, "log_replicas (from MIDSTREAM_LOG_REPLICAS): "),
         ({"MIDSTREAM_PORT_FILE": "/does/not/exist"}, "MIDSTREAM_PORT_FILE names /does/not/exist, which cannot be read"),
     ],

@@ -6,6 +6,7 @@ Enters: what the process knows of itself. Leaves: answers for orchestrators and 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -18,11 +19,22 @@ from midstream import telemetry
 from midstream.errors import Unavailable
 
 Readiness = Callable[[], Awaitable[Mapping[str, bool]]]
-Pending = Callable[[], Awaitable[Mapping[str, int]]]
 
 
-def routes(ready: Readiness, pending: Pending) -> list[Route]:
-    """Return the routes. `ready` says of each part whether it can serve; `pending` counts messages a destination has before it."""
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How the log is: `pending`, messages each destination has before it; `held` and `limits`, bytes of each stream."""
+
+    pending: Mapping[str, int]
+    held: Mapping[str, int]
+    limits: Mapping[str, int]
+
+
+Asking = Callable[[], Awaitable[Log]]
+
+
+def routes(ready: Readiness, asking: Asking) -> list[Route]:
+    """Return the routes. `ready` says of each part whether it can serve; `asking` is how to ask for the state of the log."""
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -33,31 +45,44 @@ def routes(ready: Readiness, pending: Pending) -> list[Route]:
 
     async def metrics(request: Request) -> Response:
         registry = telemetry.gathered()
-        registry.register(_Pending(await _pending(pending)))
+        registry.register(_Asked(await _asked(asking)))
         body = generate_latest(registry)
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-class _Pending(Collector):
-    """What each destination has before it. Not one of the counters in files: it is asked for, not counted."""
+class _Asked(Collector):
+    """What the log says of itself: not one of the counters in files, and nothing while the log is away."""
 
-    def __init__(self, counts: Mapping[str, int]) -> None:
-        self._counts = counts
+    def __init__(self, log: Log | None) -> None:
+        self._log = log
 
     def collect(self) -> Iterable[Metric]:
-        """Return the gauge."""
-        gauge = GaugeMetricFamily(
-            telemetry.log_pending, "Log messages a destination still has before it.", labels=["destination"]
-        )
-        for destination, count in self._counts.items():
-            gauge.add_metric([destination], count)
-        return [gauge]
+        """Return the gauges."""
+        if self._log is None:
+            return []
+        return [
+            _gauge(
+                telemetry.log_pending,
+                "Log messages a destination still has before it.",
+                "destination",
+                self._log.pending,
+            ),
+            _gauge(telemetry.log_bytes, "Bytes a stream of the log holds.", "stream", self._log.held),
+            _gauge(telemetry.log_limit, "Bytes a stream of the log may hold.", "stream", self._log.limits),
+        ]
 
 
-async def _pending(pending: Pending) -> Mapping[str, int]:
+def _gauge(name: str, what: str, label: str, values: Mapping[str, int]) -> Metric:
+    gauge = GaugeMetricFamily(name, what, labels=[label])
+    for value, count in values.items():
+        gauge.add_metric([value], count)
+    return gauge
+
+
+async def _asked(asking: Asking) -> Log | None:
     try:
-        return await pending()
+        return await asking()
     except Unavailable:
-        return {}  # no figure is the truth while the log is away; the counters still speak
+        return None  # no figure is the truth while the log is away; the counters still speak

@@ -220,11 +220,12 @@ def _space(config: Config) -> Finding:
 
 
 def _open_files() -> Finding:
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # `serve` raises the soft one to it
     if limit == resource.RLIM_INFINITY:
         return Finding("open files", "ok", "no limit")
     if limit < _OPEN_FILES:
-        return Finding("open files", "warn", f"a process may have {limit}", f"ulimit -n {_OPEN_FILES} before the start")
+        advice = f"raise the hard limit to {_OPEN_FILES} or more: each connection takes one"
+        return Finding("open files", "warn", f"a process may have {limit}", advice)
     return Finding("open files", "ok", f"a process may have {limit}")
 
 

@@ -45,7 +45,10 @@ async def run(orders: Orders, config: Config, stop: asyncio.Event) -> None:
         relay = Relay(orders.control) if orders.control else None
         if relay:
             cleanup.push_async_callback(relay.close)
-        routes = [*operations.routes(ready, lambda: _pending(log)), *home.routes(lambda: follower.snapshot, relay)]
+        routes = [
+            *operations.routes(ready, lambda: _state(log, config)),
+            *home.routes(lambda: follower.snapshot, relay),
+        ]
         app = Starlette(routes=[*(ingest.routes() if orders.ingest else ()), *routes])
         if relay:
             app.router.default = relay
@@ -74,6 +77,13 @@ async def _answers(question: Callable[[], Awaitable[object]]) -> bool:
     except Exception:  # noqa: BLE001 # any failure means no; whoever needs the database logs the cause
         return False
     return True
+
+
+async def _state(log: Log, config: Config) -> operations.Log:
+    held = {stream: (await log.stream_info(stream)).bytes for stream in ("EVENTS", "RETRY", "OUTCOMES", "QUARANTINE")}
+    # Those that end in 503, or in a destination that is not read; the others give way by themselves.
+    limits = {"EVENTS": config.log_max_bytes, "RETRY": config.retry_max_bytes}
+    return operations.Log(await _pending(log), held, limits)
 
 
 async def _pending(log: Log) -> dict[str, int]:

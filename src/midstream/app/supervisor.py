@@ -37,6 +37,7 @@ from midstream.telemetry import logger
 
 ROLES = ("all", "ingest", "worker", "control")
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.1, 10.0  # seconds
+_OPEN_FILES = 65536  # of one process: connections, most of them
 _PATIENCE = 30.0  # seconds, with a log that cannot be laid out yet
 
 
@@ -90,6 +91,7 @@ class Supervisor:
         """Bring everything up, or raise `ConfigError` or `Unavailable` with nothing left running."""
         # Workers and control hold secrets in the clear; none of us leaves its memory on disk when it crashes.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        allow_open_files()
         try:
             if self._role in ("all", "worker") and self.config.function_isolation_require:
                 # Workers refuse by themselves; here it ends with a sentence before anything is started.
@@ -254,6 +256,18 @@ class Supervisor:
 def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Leave our settings out: a child has its orders, and the front is not to have the master key even there."""
     return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
+
+
+def allow_open_files() -> None:
+    """Let this process and its children open as many files as the machine allows them.
+
+    The usual soft limit of 1,024 is for programs that call select(). It would be used up by as many senders who keep
+    their connection, and then nobody else gets in.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def external(nats_url: str) -> Endpoint:

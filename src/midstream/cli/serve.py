@@ -12,6 +12,7 @@ from midstream.app.supervisor import ROLES, Supervisor
 from midstream.cli.options import DataDir, configured, say
 from midstream.config import Config
 from midstream.store.migrate import migrate
+from midstream.telemetry import logger
 
 
 def serve(
@@ -48,14 +49,15 @@ async def _serve(config: Config, role: str) -> None:
     supervisor = Supervisor(config, role=role)
     await supervisor.start()
     watch = asyncio.create_task(supervisor.watch())
-    say(f"midstream serves on {supervisor.base_url}. Ctrl-C stops it.")
+    tell = logger().info if config.log_format == "json" else say
+    tell(f"midstream serves on {supervisor.base_url}. Ctrl-C stops it.")
     try:
         await first_of(stop, watch)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
         await supervisor.stop()
-        say("midstream has stopped.")
+        tell("midstream has stopped.")
 
 
 def stop_event() -> asyncio.Event:

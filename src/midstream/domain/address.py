@@ -71,7 +71,7 @@ class Entry:
 
 def _unreadable(text: str) -> str:
     return (
-        f"egress_allow and egress_deny: expected a network (10.0.0.0/8, with its host bits zero), an address, "
+        f"in egress_allow and egress_deny, expected a network (10.0.0.0/8, with its host bits zero), an address, "
         f"a host name, or one of the last two with :port; got {text!r}"
     )
 

@@ -38,6 +38,8 @@ QUARANTINED = 30 * 24 * 3600.0
 _TRY = 1.0
 
 _NO_MESSAGE = 10037
+_NOT_FOUND = 10059
+_NO_STORAGE = 10047
 _MAX_BYTES_EXCEEDED = 10077
 _ALREADY_IN_BATCH = 10201
 
@@ -164,7 +166,9 @@ class Log:
         for stream in streams:
             answer = await self.api(f"STREAM.CREATE.{stream['name']}", stream)
             if "error" in answer:
-                answer = await self.api(f"STREAM.UPDATE.{stream['name']}", stream)
+                updated = await self.api(f"STREAM.UPDATE.{stream['name']}", stream)
+                # Of one that is not there only the first answer says why.
+                answer = answer if _code(updated) == _NOT_FOUND else updated
             _raise_for(answer, f"create the stream {stream['name']}")
 
     async def ensure_consumer(
@@ -314,7 +318,7 @@ class Log:
                 await asyncio.sleep(min(0.05, remaining))
                 continue
             answer = json.loads(reply.data)
-            if answer.get("error", {}).get("err_code") == _MAX_BYTES_EXCEEDED:
+            if _code(answer) == _MAX_BYTES_EXCEEDED:
                 raise LogUnavailable("the event log is full")
             _raise_for(answer, f"append to {subject}")
             return int(answer["seq"])
@@ -353,7 +357,7 @@ class Log:
                         answer = json.loads(reply.data)
             except (nats.errors.Error, OSError, TimeoutError):
                 answer = {}
-            code = answer.get("error", {}).get("err_code")
+            code = _code(answer)
             if code == _MAX_BYTES_EXCEEDED:
                 raise LogUnavailable("the event log is full")
             if "seq" in answer or (code == _ALREADY_IN_BATCH and attempt > 0):
@@ -390,9 +394,15 @@ class Log:
 
 def _raise_for(answer: Mapping[str, Any], action: str) -> None:
     if "error" in answer:
-        raise LogUnavailable(
-            f"the event log refused to {action}: {answer['error'].get('description', answer['error'])}"
-        )
+        why = answer["error"].get("description", answer["error"])
+        if _code(answer) == _NO_STORAGE:
+            why = f"{why}. Its max_file must be larger than twice log_max_bytes, with room for retry_max_bytes"
+        raise LogUnavailable(f"the event log refused to {action}: {why}")
+
+
+def _code(answer: Mapping[str, Any]) -> int | None:
+    code: int | None = answer.get("error", {}).get("err_code")
+    return code
 
 
 def _ns(seconds: float) -> int:

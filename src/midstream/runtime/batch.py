@@ -16,7 +16,7 @@ from midstream.domain.function import Ending, ErrorInfo, Invocation, Limits, Log
 from midstream.domain.redact import Redactor
 from midstream.domain.wellformed import mended
 from midstream.runtime import protocol
-from midstream.runtime.faults import Cause, Words
+from midstream.runtime.faults import Cause, Words, no_room_in
 from midstream.runtime.fetching import Asked, Shown
 from midstream.runtime.protocol import ProtocolError, Status
 
@@ -25,6 +25,7 @@ _KEPT_BYTES = 32 * 1024 * 1024
 _KEPT_OF_REQUEST = 16 * 1024
 _KEPT_REQUESTS = 200  # of one invocation
 _HALF = b"\\ud"
+_SOME_THREW = b"\n%c" % Status.THREW
 _LEVELS = frozenset({"log", "info", "warn", "error", "debug", "trace"})
 _RETURNED, _NOTHING = Status.RETURNED, Status.NOTHING
 _DONE = Ending.RETURNED
@@ -90,8 +91,11 @@ class Batch:
         if captured and asked in captured.requests:
             self.kept_bytes += asked.cut(redactor)
 
-    def end(self, payload: bytes, limits: Limits, words: Words, now: float) -> None:
-        """Settle the batch with the payload of DONE. Raises ProtocolError."""
+    def end(self, payload: bytes, limits: Limits, words: Words, now: float) -> bool:
+        """Settle the batch with the payload of DONE. Raises ProtocolError.
+
+        False, and nothing is settled: an event found no room for a buffer, and others may have used it up.
+        """
         lines, times = protocol.lines(payload, self.count)
         reader = _Reader(limits, words)
         whole = _HALF not in payload
@@ -103,11 +107,23 @@ class Batch:
             else reader.read(line, micros / 1000)
             for line, micros in zip(lines, times, strict=True)
         ]
+        if _SOME_THREW in payload and self._leaked(invocations):
+            return False
         for index, captured in self.captured.items():
             logs, requests = captured.shown(words.redactor, now)
             for each in range(self.count) if self.together else (index,):
                 invocations[each] = replace(invocations[each], logs=logs, requests=requests)
         self.settle(invocations)
+        return True
+
+    def _leaked(self, invocations: Sequence[Invocation]) -> bool:
+        """Tell whether another event than the process's first found no room; a call of onBatch is one event."""
+        first_of_all = self.fresh and not self.shared
+        asked = invocations[:1] if self.together else invocations
+        return any(
+            one.ending is Ending.THREW and one.error is not None and no_room_in(one.error.message)
+            for one in (asked[1:] if first_of_all else asked)
+        )
 
     def die(self, cause: Cause, redactor: Redactor, now: float) -> None:
         """Settle the batch with the death of its process."""

@@ -25,6 +25,8 @@ _OWN_FRAME = re.compile(r"^ +at (?:.* \(|async )?function\.js:(\d{1,9}):(\d{1,9}
 _MEMORY = re.compile(
     rb"out of memory|memory allocation of \d+ bytes failed|cannot allocate memory|reached heap limit", re.IGNORECASE
 )
+# What V8 throws where the system gives it no memory for a buffer. The process survives that, with all that it holds.
+_NO_ROOM = re.compile(r"Array buffer allocation failed|ArrayBuffer\.prototype\.resize: Out of memory")
 
 
 @dataclass(slots=True)
@@ -71,3 +73,8 @@ def cause_of(returncode: int, stderr: bytes) -> Cause:
     if returncode == -signal.SIGTRAP or _MEMORY.search(stderr):
         return "out_of_memory"
     return "crash"
+
+
+def no_room_in(message: str) -> bool:
+    """Tell whether an error with that message says that a buffer got no memory."""
+    return bool(_NO_ROOM.search(message))

@@ -205,8 +205,7 @@ class Process:
             self._last_sign = self._loop.time()
         match frame.kind:
             case Kind.DONE:
-                self._batch(frame.id).end(frame.payload, self._limits, self._words, self._loop.time())
-                del self._batches[frame.id]
+                self._done(frame)
             case Kind.LOG:
                 self._hear(frame)
             case Kind.FETCH:
@@ -227,6 +226,13 @@ class Process:
         if batch is None:
             raise ProtocolError(f"expected a batch that is under way, got {id_}")
         return batch
+
+    def _done(self, frame: Frame) -> None:
+        if self._batch(frame.id).end(frame.payload, self._limits, self._words, self._loop.time()):
+            del self._batches[frame.id]
+        else:
+            # It would live on with its memory full, and throw for each event to come: as if the heap had been full.
+            self._end("out_of_memory")
 
     def _hear(self, frame: Frame) -> None:
         self._batch(frame.id).hear(protocol.said(frame.payload), self._limits, self._redactor)

@@ -73,7 +73,7 @@ ATTEMPTS = [
             f"{_KEEP} onTrack = () => {{ {code}; return {{}} }}",
             gets,
             Harm.FILLS,
-            kills=("out_of_memory",) if gets is _FULL else (),
+            kills=("out_of_memory",),
             limits=SMALL,
         )
         for name, (code, gets) in _MEMORY.items()

@@ -33,6 +33,7 @@ BAD = """
       case "string": { let s = "x"; const all = []; for (;;) all.push((s = s + s + all.length).toUpperCase()); }
       case "buffers": { const all = []; for (;;) all.push(new Uint8Array(8e6).fill(1)); }
       case "wait": await wait(100); return e;
+      case "hold": hog.push(new Uint8Array(8e6).fill(1)); return e;
       case "leak": for (let i = 0; i < 200; i++) hog.push(new Array(1000).fill(Math.random())); return e;
       default: return e;
     }
@@ -112,6 +113,23 @@ async def test_a_leak_is_not_charged_to_the_event_that_found_memory_used_up(make
     results = await run(BAD, *(event(do="leak") for _ in range(40)))
     assert {one.ending for one in results} == {Ending.RETURNED}
     assert set(run.kills) == {"out_of_memory"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's buffers")
+@pytest.mark.parametrize("at_once", [1, 40])
+async def test_buffers_that_leak_are_not_charged_to_the_event_that_finds_no_room(make: Make, at_once: int) -> None:
+    """The process would live on with its memory full, and lose each event that needs a buffer."""
+    run = make(limits=Limits(timeout=5, memory_mb=96))
+    results = [one for _ in range(40 // at_once) for one in await run(BAD, *(event(do="hold") for _ in range(at_once)))]
+    assert {one.ending for one in results} == {Ending.RETURNED}
+    assert set(run.kills) == {"out_of_memory"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's buffers")
+async def test_a_buffer_bomb_is_charged_whatever_ran_before_it(make: Make) -> None:
+    run = make(limits=Limits(timeout=5, memory_mb=96))
+    results = await run(BAD, event(), event(do="buffers"), event())
+    assert [one.ending for one in results] == [Ending.RETURNED, Ending.THREW, Ending.RETURNED]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's buffers")
