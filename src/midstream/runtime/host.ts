@@ -1,11 +1,11 @@
 // The host: all there is in the process of one instance besides the user's code. It has no permission at all.
 // Enters: frames on fd 0 (the code once, then batches of events). Leaves: frames on fd 1, one line an event.
-// User code comes over the channel and runs by vm.Script: being in no module graph, it has no import().
+// User code comes over the channel and runs as a script: being in no module graph, it has no import().
 import { makeCache } from "./host/cache.ts";
-import { compile, type Handler, HANDLER_NAMES, handlersOf, place } from "./host/compile.ts";
+import { begin, HANDLER_NAMES, type Handlers, handlersInto, place, prepare } from "./host/compile.ts";
 import { confess, makeConsole, write } from "./host/console.ts";
 import { faultOf, shown, wordStacks } from "./host/faults.ts";
-import { answered, fetch, fetching } from "./host/fetch.ts";
+import { answered, fetch, fetching, readyFor } from "./host/fetch.ts";
 import { boundEvents, NO_HANDLER, refused, returned, threw, TIMEOUT } from "./host/lines.ts";
 import { widen } from "./host/nodefetch.ts";
 import { gather, type Package } from "./host/packages.ts";
@@ -14,6 +14,7 @@ import {
   uncurry,
 } from "./host/primordials.ts";
 import { furnish, provide } from "./host/realm.ts";
+import { rehearse } from "./host/rehearse.ts";
 import { type Batch, batches, follow, presumed, runAs, type Slot } from "./host/slots.ts";
 import { provideStubs } from "./host/stubs.ts";
 import { forAll, idsOf, type Lines, paired } from "./host/together.ts";
@@ -36,25 +37,27 @@ const SLICE_MS = 100;
 const exit = Deno.exit;
 const promisePrototype = NativePromise.prototype;
 
-const handlers: Record<string, Handler | undefined> = create(null);
+const handlers: Handlers = create(null);
 let settings: unknown = null;
 let timeoutMs = 0;
+let loaded = false;
 let inFlight = 0;
 
 // ---- the code ----
 
 async function load(message: Load, bundles: Uint8Array): Promise<void> {
+  loaded = true;
   inFlight++;
   settings = message.settings;
   timeoutMs = message.timeout_ms;
   boundEvents(message.event_bytes);
   follow(message.code);
+  const prepared = await prepare(message.code);
   await furnishFor(message, bundles);
-  const compiled = await compile(message.code);
-  let error = compiled.fault ?? "null";
+  let error = begin(prepared) ?? "null";
   let names = "";
   try {
-    if (compiled.script !== undefined) names = handlersOf(compiled.script, handlers);
+    if (error === "null") names = handlersInto(handlers);
   } catch (thrown) {
     error = faultOf(thrown);
   }
@@ -72,7 +75,9 @@ async function furnishFor(message: Load, bundles: Uint8Array): Promise<void> {
   const placePackages = await gather(message.packages, bundles, cryptography);
   // Packages speak, too: moment of dates it has to guess at.
   const format = names("console") || message.packages.length > 0 ? (await import("node:util")).format : () => "";
-  furnish();
+  const packages = message.packages.length > 0;
+  readyFor(message.code, packages);
+  furnish(message.code, packages);
   widen(message.code);
   wordStacks();
   if (cryptography !== undefined) provide("crypto", cryptography);
@@ -289,4 +294,11 @@ function faultText(thrown: unknown): string {
 
 wire.put(wire.HELLO, 0, "");
 await wire.listen(receive, () => inFlight > 0 || fetching() > 0);
-exit(0);
+if (loaded) exit(0);
+// Without code there is nothing to be ended in the middle of, and Deno writes the last of its cache as it ends by itself.
+try {
+  await rehearse();
+} catch (error) {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${error}`));
+  exit(1);
+}

@@ -15,15 +15,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import deno as deno_wheel
+import structlog
 
 from midstream import confine
 from midstream.domain.function import Limits
 from midstream.domain.isolation import Layer
 from midstream.errors import RuntimeUnavailable
 from midstream.runtime import forkserver, isolation
+
+log = structlog.get_logger(__name__)
 
 HOST = Path(__file__).with_name("host.ts")
 _PATIENCE = 60  # seconds for Deno to say its version, or to compile the host; a busy machine may take some
@@ -51,8 +55,23 @@ class Launch:
 async def prepare(limits: Limits, deno: str | None, deno_dir: Path | None, layers: Iterable[Layer] = ()) -> Launch:
     """Find Deno and warm its cache; start it within these layers. Raises RuntimeUnavailable."""
     binary = deno or packaged()
-    arguments = [*_flags(limits), str(HOST)]
-    key = f"{await version(binary)}-{_fingerprint(arguments)}"
+    layers = tuple(layers)
+    start = partial(_prepared, limits, binary, await version(binary), deno_dir, layers)
+    # What Deno makes Node's vm of keeps compiled user code in the cache: only where no function can write that.
+    if any(layer.name == "landlock" and layer.on for layer in layers):
+        try:
+            return await start("core")
+        except RuntimeUnavailable as error:
+            log.warning("runtime_starts_slower", why=str(error))
+    return await start("node")
+
+
+async def _prepared(
+    limits: Limits, binary: str, release: str, deno_dir: Path | None, layers: tuple[Layer, ...], means: str
+) -> Launch:
+    """Have the host run code by `means`, which host/scripts.ts knows, and tries."""
+    arguments = [*_flags(limits), str(HOST), means]
+    key = f"{release}-{_fingerprint(arguments)}"
     folder = deno_dir or cache() / f"deno-{key}"
     environment = {"DENO_DIR": str(folder), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
     program = [binary, "run", *arguments]
@@ -152,9 +171,9 @@ def _fill(folder: Path, mark: str, launch: Launch) -> None:
 
 
 def _warm(launch: Launch) -> None:
-    # The host ends by itself when its input does. Twice: V8's code is kept from the second run on.
-    for _ in range(2):
-        try:
+    """Run the host without input: it tries what it counts on, loads all it may need, and ends by itself."""
+    try:
+        for _ in range(2):  # measured: a start is 10 ms slower after one
             subprocess.run(  # our own command
                 launch.command,
                 env=launch.environment,
@@ -164,11 +183,11 @@ def _warm(launch: Launch) -> None:
                 timeout=_PATIENCE,
                 check=True,
             )
-        except subprocess.CalledProcessError as error:
-            # No user code has run: what Deno says is about itself.
-            said = error.stderr.decode(errors="replace").strip()[-500:]
-            raise RuntimeUnavailable(
-                f"expected Deno to run the host, and it ended with {error.returncode}: {said}"
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise RuntimeUnavailable(f"expected Deno to run the host within {_PATIENCE} s") from error
+    except subprocess.CalledProcessError as error:
+        # No user code has run: what Deno says is about itself.
+        said = error.stderr.decode(errors="replace").strip()[-500:]
+        raise RuntimeUnavailable(
+            f"expected Deno to run the host, and it ended with {error.returncode}: {said}"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeUnavailable(f"expected Deno to run the host within {_PATIENCE} s") from error

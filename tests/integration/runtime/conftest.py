@@ -11,7 +11,7 @@ import pytest
 
 from midstream.domain.function import FunctionSpec, Invocation, Limits
 from midstream.domain.http import Answer, Exchange, Outbound
-from midstream.runtime import Pool
+from midstream.runtime import Pool, isolation, launch
 
 # Short enough to wait for, long enough for a busy machine to do the little that most tests ask for.
 LIMITS = Limits(timeout=2)
@@ -71,3 +71,17 @@ async def make(deno_dir: Path) -> AsyncIterator[Callable[..., Runner]]:
 @pytest.fixture
 def run(make: Callable[..., Runner]) -> Runner:
     return make()
+
+
+@pytest.fixture(params=["core", "node"])
+async def either(request: pytest.FixtureRequest, make: Callable[..., Runner], deno_dir: Path) -> Runner:
+    """Run code by what Deno makes Node's vm of, and by that itself, as where the cache can be written."""
+    layers = isolation.find()
+    if request.param == "core" and not any(layer.name == "landlock" and layer.on for layer in layers):
+        pytest.skip("needs Landlock")
+    if request.param == "node":
+        layers = tuple(layer for layer in layers if layer.name != "landlock")
+    runner = make()
+    runner.pool._launch = await launch.prepare(LIMITS, None, deno_dir, layers)
+    assert runner.pool._launch.program[-1] == request.param
+    return runner

@@ -82,6 +82,11 @@ TAMPERINGS = {
 }
 
 
+@pytest.fixture
+def run(either: Runner) -> Runner:
+    return either
+
+
 @pytest.mark.parametrize("name", GONE)
 async def test_what_reaches_outside_is_gone(run: Runner, name: str) -> None:
     assert await run.value(f"typeof globalThis['{name}'] + typeof {name}") == "undefined" * 2

@@ -13,6 +13,11 @@ from tests.integration.runtime.conftest import Runner, event
 Make = Callable[..., Runner]
 
 
+@pytest.fixture
+def run(either: Runner) -> Runner:
+    return either
+
+
 @pytest.mark.parametrize(
     ("code", "name", "line", "column"),
     [

@@ -1,9 +1,11 @@
 // From the author's text to its handlers: compiled, its types stripped if it has any, run once, and looked through.
-import vm from "node:vm";
+import { compiles, run, valueOf } from "./scripts.ts";
 import { AUTHORS, faultOf } from "./faults.ts";
-import { create, NativeError, uncurry } from "./primordials.ts";
+import { create, NativeError } from "./primordials.ts";
 
-export type Handler = (events: unknown, settings: unknown) => unknown;
+type Handler = (events: unknown, settings: unknown) => unknown;
+/** By type of event. */
+export type Handlers = Record<string, Handler | undefined>;
 
 const NAMES = ["identify", "track", "page", "screen", "group", "alias", "delete", "batch"];
 const handlerName = (type: string) => `on${type[0].toUpperCase()}${type.slice(1)}`;
@@ -13,65 +15,72 @@ export const HANDLER_NAMES: Record<string, string> = Object.assign(
   Object.fromEntries(NAMES.map((type) => [type, handlerName(type)])),
 );
 
-const Script = vm.Script;
-const run = uncurry(vm.Script.prototype.runInThisContext);
 const report = reportError;
-// One expression finds them all, however they were declared; `typeof` is safe on a name that does not exist.
+// One expression finds them all, however they were declared; `typeof` is safe on a name that does not exist. It is made a
+// function while there is no user code yet, and looks when it is called.
 const found = NAMES.map((type) => [type, handlerName(type)])
   .map(([type, name]) => `${type}: typeof ${name} === "function" ? ${name} : undefined`);
-const FIND = new Script(`({__proto__: null, ${found.join(", ")}})`, { filename: "host" });
+const all = valueOf(`() => ({__proto__: null, ${found.join(", ")}})`, "host:") as () => Handlers;
 // `TypeScript enum is not supported in strip-only mode at file:///….ts:2:1`
 const PLACE = /^(?:SyntaxError: )?(.*) at file:\/\/\/\S+?:(\d+):(\d+)$/s;
 
 /** Where the last uncaught error was: a syntax error tells its place in no other way. */
 export const place = { __proto__: null, line: 0, column: 0 };
 
-/** The author's code, ready to run, or the fault it has. */
-export interface Compiled {
-  script?: vm.Script;
-  fault?: string;
+/** The author's code as it can be run, or why it cannot be. */
+export interface Prepared {
+  readonly code: string;
+  readonly compiles: boolean;
+  readonly fault?: string;
 }
 
-/** Compile the author's code. What does not compile as JavaScript is tried as TypeScript, without its types. */
-export async function compile(code: string): Promise<Compiled> {
-  const asWritten = attempt(code);
-  if (asWritten.script !== undefined) return asWritten;
+/** Prepare the author's code. What does not compile as JavaScript is tried as TypeScript, without its types. */
+export async function prepare(code: string): Promise<Prepared> {
+  if (compiles(code)) return { code, compiles: true };
   const { stripTypeScriptTypes } = await import("node:module");
   try {
-    const stripped = attempt(stripTypeScriptTypes(code));
+    const stripped = stripTypeScriptTypes(code);
     // Types become blanks, so places are the author's own. What fails even so was meant as it was written.
-    return stripped.script !== undefined ? stripped : asWritten;
+    if (compiles(stripped)) return { code: stripped, compiles: true };
   } catch (error) {
     const unsupported = PLACE.exec(String((error as Error).message));
-    if (unsupported === null) return asWritten; // not TypeScript either
-    const [, message, line, column] = unsupported;
-    return { fault: faultOf(new SyntaxError(message), Number(line), Number(column)) };
+    if (unsupported !== null) {
+      const [, message, line, column] = unsupported;
+      return { code, compiles: false, fault: faultOf(new SyntaxError(message), Number(line), Number(column)) };
+    } // otherwise it is not TypeScript either
   }
+  return { code, compiles: false };
 }
 
-/** A syntax error knows its place only while no stack frame hides it. */
-function attempt(code: string): Compiled {
+/** Run the code once. Returns the fault it has, if any. */
+export function begin({ code, compiles, fault }: Prepared): string | undefined {
+  if (!compiles) return fault ?? misspelt(code);
+  const { threw, thrown } = run(code, AUTHORS);
+  return threw ? faultOf(thrown) : undefined;
+}
+
+/** Say why code does not compile. A syntax error knows its place only while no stack frame hides it. */
+function misspelt(code: string): string | undefined {
   const frames = NativeError.stackTraceLimit;
   NativeError.stackTraceLimit = 0;
   try {
-    return { script: new Script(code, { filename: AUTHORS }) };
+    valueOf(code, AUTHORS);
   } catch (error) {
     report(error);
-    return { fault: faultOf(error, place.line, place.column) };
+    return faultOf(error, place.line, place.column);
   } finally {
     NativeError.stackTraceLimit = frames;
   }
 }
 
-/** Run the code once, and put the handlers it has into `into`. Returns their names, comma-joined. */
-export function handlersOf(script: vm.Script, into: Record<string, Handler | undefined>): string {
-  run(script);
-  const all = run(FIND) as Record<string, Handler | undefined>;
+/** Put the handlers that the code has into `into`. Returns their names, comma-joined. */
+export function handlersInto(into: Handlers): string {
+  const there = all();
   let names = "";
   for (let i = 0; i < NAMES.length; i++) {
     const type = NAMES[i];
-    if (all[type] === undefined) continue;
-    into[type] = all[type];
+    if (there[type] === undefined) continue;
+    into[type] = there[type];
     names += (names === "" ? "" : ",") + HANDLER_NAMES[type];
   }
   return names;

@@ -1,6 +1,6 @@
 // Errors as data: what was thrown, said in words the author knows.
 import {
-  append, apply, defineProperty, isPrototypeOf, NativeError, now, slice, stringify, stringOf, uncurry, wellFormed,
+  append, apply, defineProperty, isPrototypeOf, NativeError, now, replaceAll, slice, stringify, stringOf, uncurry, wellFormed,
 } from "./primordials.ts";
 
 const MESSAGE = 16 * 1024;
@@ -12,8 +12,9 @@ const STACK_CREDIT_MS = 20;
 let credit = STACK_CREDIT_MS;
 let asOf = now();
 
-/** The name of the author's file in stacks; faults.py looks for it. */
-export const AUTHORS = "function.js";
+/** The name of the author's file. It has to be a URL, and in stacks stands without what makes it one; faults.py looks for it. */
+export const AUTHORS = "function.js:";
+const SHORT = slice(AUTHORS, 0, -1);
 const errorPrototype = NativeError.prototype;
 
 type Constructor = new (message?: string, options?: ErrorOptions) => Error;
@@ -136,7 +137,9 @@ function authors(sites: CallSite[]): CallSite[] {
 
 function worded(error: Error, sites: CallSite[]): string {
   let stack = stringOf(error);
-  for (let i = 0; i < sites.length; i++) if (fileOf(sites[i]) === AUTHORS) stack += `\n    at ${sites[i]}`;
+  for (let i = 0; i < sites.length; i++) {
+    if (fileOf(sites[i]) === AUTHORS) stack += `\n    at ${replaceAll(stringOf(sites[i]), AUTHORS, () => SHORT)}`;
+  }
   return stack;
 }
 

@@ -1,26 +1,42 @@
 // `fetch` for user code: the standard interface here, the network on the other side of the channel.
 import {
-  Bytes, decode, defineProperty, find, MapOf, mapDelete, mapGet, mapSet, NativeError, NativePromise, NativeTypeError,
+  Bytes, decode, defineProperty, find, MapOf, mapDelete, mapGet, mapSet, matches, NativeError, NativePromise, NativeTypeError,
   parse, part, stringify, uncurry, wellFormed,
 } from "./primordials.ts";
 import { speaking } from "./slots.ts";
 import { ABORT, bytes, close, FETCH, keep, open, put, text } from "./wire.ts";
 
-const NativeRequest = Request;
-const NativeResponse = Response;
 const getter = (of: object, name: string) =>
   uncurry(Object.getOwnPropertyDescriptor(of, name)!.get as () => unknown) as (self: unknown) => unknown;
-const urlOf = getter(Request.prototype, "url") as (self: Request) => string;
-const methodOf = getter(Request.prototype, "method") as (self: Request) => string;
-const redirectOf = getter(Request.prototype, "redirect") as (self: Request) => string;
-const headersOf = getter(Request.prototype, "headers") as (self: Request) => Headers;
-const signalOf = getter(Request.prototype, "signal") as (self: Request) => AbortSignal;
-const bodyOf = getter(Request.prototype, "body") as (self: Request) => ReadableStream | null;
-const abortedOf = getter(AbortSignal.prototype, "aborted") as (self: AbortSignal) => boolean;
-const reasonOf = getter(AbortSignal.prototype, "reason");
-const whole = uncurry(Request.prototype.arrayBuffer);
-const eachHeader = uncurry(Headers.prototype.forEach);
-const addListener = uncurry(EventTarget.prototype.addEventListener);
+
+/** The web's classes as they are before user code: Deno loads them when they are first named, which takes 3 ms. */
+const web = () => ({
+  NativeRequest: Request,
+  NativeResponse: Response,
+  urlOf: getter(Request.prototype, "url") as (self: Request) => string,
+  methodOf: getter(Request.prototype, "method") as (self: Request) => string,
+  redirectOf: getter(Request.prototype, "redirect") as (self: Request) => string,
+  headersOf: getter(Request.prototype, "headers") as (self: Request) => Headers,
+  signalOf: getter(Request.prototype, "signal") as (self: Request) => AbortSignal,
+  bodyOf: getter(Request.prototype, "body") as (self: Request) => ReadableStream | null,
+  abortedOf: getter(AbortSignal.prototype, "aborted") as (self: AbortSignal) => boolean,
+  reasonOf: getter(AbortSignal.prototype, "reason"),
+  whole: uncurry(Request.prototype.arrayBuffer),
+  eachHeader: uncurry(Headers.prototype.forEach),
+  addListener: uncurry(EventTarget.prototype.addEventListener),
+});
+let taken: ReturnType<typeof web> | undefined;
+
+/** Take the web's classes. */
+export const takeWeb = () => taken ??= web();
+
+// What names none of these cannot get at `fetch`, nor at the global that has it. If it does, it takes what it has left.
+const ASKS = /\b(fetch|https|OAuth|global(This)?|window|self|this)\b|\\u/;
+
+/** Take them before user code could change them, if it can ask for anything. */
+export function readyFor(code: string, packages: boolean): void {
+  if (packages || matches(ASKS, code)) takeWeb();
+}
 
 interface Pending {
   readonly __proto__: null;
@@ -50,6 +66,7 @@ export const fetching = (): number => inFlight;
 export async function fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   const slot = speaking(); // before the first await: a caller that forgets us may have ended by then
   if (inFlight >= MOST) throw new NativeTypeError(`fetch failed: ${MOST} requests of this function wait already`);
+  const { NativeRequest, abortedOf, addListener, bodyOf, reasonOf, signalOf, whole } = takeWeb();
   const request = new NativeRequest(input, init);
   const signal = signalOf(request);
   if (abortedOf(signal)) throw reasonOf(signal);
@@ -73,6 +90,7 @@ export async function fetch(input: RequestInfo | URL, init?: RequestInit): Promi
 }
 
 function headOf(request: Request, batch: number, index: number): string {
+  const { bodyOf, eachHeader, headersOf, methodOf, redirectOf, urlOf } = takeWeb();
   let headers = "";
   eachHeader(headersOf(request), (value: string, name: string) => headers += `${name}: ${value}\n`);
   const method = methodOf(request);
@@ -120,7 +138,7 @@ function failure(code: string, message: string): Error {
 function responseOf(head: Head, body: Uint8Array<ArrayBuffer>): Response {
   const bodiless = head.status === 204 || head.status === 205 || head.status === 304;
   const init = { __proto__: null, status: head.status, statusText: head.reason, headers: head.headers } as ResponseInit;
-  const response = new NativeResponse(bodiless ? null : body, init);
+  const response = new (takeWeb().NativeResponse)(bodiless ? null : body, init);
   defineProperty(response, "url", { __proto__: null, value: head.url } as PropertyDescriptor);
   defineProperty(response, "redirected", { __proto__: null, value: head.redirected } as PropertyDescriptor);
   return response;

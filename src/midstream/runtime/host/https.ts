@@ -25,8 +25,9 @@ type Listener = (response: unknown) => void;
 
 const NativeURL = URL;
 const NativeAbortController = AbortController;
-const startTimer = setTimeout;
-const stopTimer = clearTimeout;
+// Taken when they are needed, too: they are Node's.
+let startTimer: typeof setTimeout;
+let stopTimer: typeof clearTimeout;
 const CHUNK = 64 * 1024;
 
 /** Make the class of answers: streams of their body. */
@@ -238,6 +239,8 @@ export function overFetch(
   { Readable, Writable }: typeof Streams,
   Bytes: typeof Buffer,
 ): { https: object; http: object } {
+  startTimer = setTimeout;
+  stopTimer = clearTimeout;
   const IncomingMessage = answers(Readable);
   const ClientRequest = requests(Writable, Bytes, IncomingMessage);
   const over = (protocol: string) => {

@@ -1,8 +1,8 @@
 // The packages of a function's global scope. Which, says the other side, by the code's text.
 // Enters: the bundles in LOAD. Leaves: globals that compile their bundle when they are first read, and can be reassigned.
-import vm from "node:vm";
+import { valueOf } from "./scripts.ts";
 import { overFetch } from "./https.ts";
-import { copyOf, create, decode, defineProperty, NativeError, part, uncurry } from "./primordials.ts";
+import { copyOf, create, decode, defineProperty, NativeError, part } from "./primordials.ts";
 import { offered } from "./zlib.ts";
 
 /** What one global is: a bundle of `size` bytes or, if that is 0, the first of the modules it needs. */
@@ -17,10 +17,6 @@ type Modules = Record<string, unknown>;
 type Bundle = (require: (name: string) => unknown) => object;
 
 const scope = globalThis;
-const Script = vm.Script;
-const run = uncurry(vm.Script.prototype.runInThisContext);
-// Bundles are compiled after user code has run: what a script sets on itself, no setter of Object.prototype may catch.
-Object.setPrototypeOf(vm.Script.prototype, null);
 
 // Files of ours are all imported at the start: Deno keeps compiled code in its cache, which only a first run can write.
 /** Of Node's modules, what a bundle asks of them: a bundle's own scope is not out of its users' reach. */
@@ -48,6 +44,11 @@ async function overNode(): Promise<{ https: object; http: object }> {
   return overFetch(await import("node:stream"), (await import("node:buffer")).Buffer);
 }
 
+/** Load all that packages can need. */
+export async function loadAll(crypto: object): Promise<void> {
+  for (const load of Object.values(IMPORTS)) await load(crypto);
+}
+
 /** Load what the packages need, before user code could watch that. Returns how to put their globals in place. */
 export async function gather(packages: Package[], bundles: Uint8Array, crypto?: object): Promise<() => void> {
   const modules: Modules = create(null);
@@ -64,7 +65,7 @@ function unpacked({ global, needs, size }: Package, bundle: Uint8Array, modules:
   if (size === 0) return () => modules[needs[0]] as object;
   const own = copyOf(bundle, 0);
   return () => {
-    const make = run(new Script(decode(own), { __proto__: null, filename: global } as vm.ScriptOptions)) as Bundle;
+    const make = valueOf(decode(own), `package:${global}`) as Bundle;
     return make((name) => modules[name] ?? missing(name));
   };
 }
