@@ -248,6 +248,15 @@ async def test_a_filter_that_the_folder_does_not_mention_is_warned_of(shop: Shop
     )
 
 
+async def test_a_filter_whose_condition_is_one_word_is_warned_of(shop: Shop) -> None:
+    shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
+    shop.edit('if = "all"', 'if = "al"')
+    told = await shop.changed()
+    assert told["filter warehouse/Only orders"] == ()
+    [warning] = told["filter warehouse/No addresses"]
+    assert warning.startswith("warning: 'al' alone holds only where a field of this name is true")
+
+
 async def test_a_filter_that_does_not_hold_is_refused_at_its_place(shop: Shop) -> None:
     shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
     shop.edit("event != 'Order Completed'", "event <> 'Order Completed'")
