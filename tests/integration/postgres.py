@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,15 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """Make an empty database for one test; give its URL."""
+    with new_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def new_database(server: str, like: str = "template1") -> Iterator[str]:
+    """Make a database that is a copy of another, to which nobody is connected; give its URL."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield postgres_server.replace("@/postgres?", f"@/{name}?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"'.encode())
+        yield server.replace("@/postgres?", f"@/{name}?")
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())

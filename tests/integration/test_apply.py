@@ -15,6 +15,7 @@ from midstream.control.act import Call
 from midstream.control.apply import plan_and_apply
 from midstream.control.changes import Change
 from midstream.control.folder import read
+from midstream.control.functions import FunctionView
 from midstream.domain.attempt import Sample
 from midstream.domain.bearer import hash_of
 from midstream.domain.function import ErrorInfo
@@ -119,6 +120,11 @@ async def shop(sessions: Sessions, vault: Vault, tmp_path: Path) -> Shop:
     (directory / "mask.js").write_text(MASK)
     (directory / "drop.js").write_text(DROP)
     return Shop(directory, sessions, vault)
+
+
+async def whole_functions(shop: Shop) -> list[FunctionView]:
+    call = await shop.call()
+    return [await functions.get_function(call, it.id) for it in await functions.functions(call)]
 
 
 async def test_a_folder_becomes_a_running_topology(shop: Shop) -> None:
@@ -248,6 +254,15 @@ async def test_a_filter_that_the_folder_does_not_mention_is_warned_of(shop: Shop
     )
 
 
+async def test_a_filter_whose_condition_is_one_word_is_warned_of(shop: Shop) -> None:
+    shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
+    shop.edit('if = "all"', 'if = "al"')
+    told = await shop.changed()
+    assert told["filter warehouse/Only orders"] == ()
+    [warning] = told["filter warehouse/No addresses"]
+    assert warning.startswith("warning: 'al' alone holds only where a field of this name is true")
+
+
 async def test_a_filter_that_does_not_hold_is_refused_at_its_place(shop: Shop) -> None:
     shop.edit('[[destination.warehouse.functions]]\nfunction = "mask"\n', FILTERS)
     shop.edit("event != 'Order Completed'", "event <> 'Order Completed'")
@@ -272,7 +287,7 @@ async def test_versions_are_kept_when_new_ones_come(shop: Shop) -> None:
         "function drop": ("code (version 2)",),
         "instance warehouse/drop": ("version 2",),
     }
-    views = {it.slug: it for it in await functions.functions(await shop.call())}
+    views = {it.slug: it for it in await whole_functions(shop)}
     assert (views["drop"].version, views["mask"].version) == (2, 1)
     [warehouse] = await destinations.destinations(await shop.call())
     assert [(it.destination_id, it.version) for it in views["drop"].connections] == [(warehouse.id, 2)]
@@ -393,7 +408,7 @@ async def test_an_instance_runs_the_version_that_its_entry_names(shop: Shop) -> 
 async def test_the_bytes_of_code_are_the_versions(shop: Shop) -> None:
     (shop.directory / "drop.js").write_bytes(f"{DROP}\r\n".encode())
     await shop.apply()
-    [drop] = [it for it in await functions.functions(await shop.call()) if it.slug == "drop"]
+    [drop] = [it for it in await whole_functions(shop) if it.slug == "drop"]
     assert drop.code == f"{DROP}\r\n"
 
 
@@ -520,7 +535,7 @@ async def test_no_secret_can_be_found_in_the_database_or_in_lists(shop: Shop, tm
     lists = [
         await sources.sources(await shop.call()),
         await destinations.destinations(await shop.call()),
-        await functions.functions(await shop.call()),
+        await whole_functions(shop),
     ]
     [destination] = await destinations.destinations(await shop.call())
     assert (destination.settings, destination.sensitive) == ({"url": "https://example.com/in"}, ("shared_secret",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from midstream.control import (
 from midstream.control.act import Call
 from midstream.control.invites import Invitation
 from midstream.control.labels import Label
+from midstream.control.parts import ALL, Part
+from midstream.domain.access import Caller, Grant, Role
 from midstream.domain.filters import FilterSection
 from midstream.secrets import Vault
 from midstream.store.session import Sessions
@@ -37,20 +40,25 @@ CODE = "function onTrack(event) { return event } // %s"
 DROP = {"if": "event = 'x'", "actions": [{"type": "DROP"}]}
 
 Ids = dict[str, str]
+LISTS: dict[str, Callable[[Call, Ids, slice], Awaitable[Part[Any]]]] = {
+    "sources": lambda call, _, place: sources.sources(call, place),
+    "destinations": lambda call, _, place: destinations.destinations(call, place),
+    "a source's destinations": lambda call, ids, place: destinations.connected_destinations(call, ids["source"], place),
+    "functions": lambda call, _, place: functions.functions(call, place),
+    "versions": lambda call, ids, place: versions.versions(call, ids["function"], place),
+    "instances": lambda call, _, place: instances.instances(call, place),
+    "members": lambda call, _, place: members.members(call, place),
+    "a member's groups": lambda call, ids, place: members.groups_of_member(call, ids["member"], place),
+    "groups": lambda call, _, place: groups.groups(call, place),
+    "a group's members": lambda call, ids, place: groups.people_of_group(call, ids["group"], place),
+    "a group's invited": lambda call, ids, place: groups.invited_to_group(call, ids["group"], place),
+    "invites": lambda call, _, place: invites.invites(call, place),
+    "tokens": lambda call, _, place: tokens.tokens(call, place),
+}
 READS: dict[str, Callable[[Call, Ids], Awaitable[Any]]] = {
-    "sources": lambda call, _: sources.sources(call),
-    "destinations": lambda call, _: destinations.destinations(call),
-    "a source's destinations": lambda call, ids: destinations.connected_destinations(call, ids["source"]),
     "filters": lambda call, ids: filters.filters(call, ids["destination"]),
-    "functions": lambda call, _: functions.functions(call),
-    "versions": lambda call, ids: versions.versions(call, ids["function"], count=200),
-    "instances": lambda call, _: instances.instances(call),
     "deploying": lambda call, ids: instances.deploy_function(call, ids["function"]),
     "labels": lambda call, _: labels.labels(call),
-    "members": lambda call, _: members.members(call),
-    "groups": lambda call, _: groups.groups(call),
-    "invites": lambda call, _: invites.invites(call),
-    "tokens": lambda call, _: tokens.tokens(call),
 }
 
 
@@ -69,10 +77,14 @@ async def add(call: Call, number: int, ids: Ids) -> Ids:
     await labels.create_label(call, label)
     await labels.add_source_labels(call, source, [label])
     member = await members.create_member(call, email=f"m{number}@example.com")
-    await groups.create_group(call, name=f"G {number}")
+    made = await groups.create_group(call, name=f"G {number}")
+    group, first = ids.get("group") or made.id, ids.get("member") or member.id
     await invites.create_invites(call, [Invitation(f"i{number}@example.com")])
+    await groups.add_to_group(call, group, [member.email, f"i{number}@example.com"])
+    if group != made.id:
+        await groups.add_to_group(call, made.id, ["m1@example.com"])
     await tokens.create_token(call, name=f"T {number}", creator_id=member.id)
-    return {"source": source, "destination": at, "function": function}
+    return {"source": source, "destination": at, "function": function, "group": group, "member": first}
 
 
 @contextmanager
@@ -91,14 +103,54 @@ def selects(call: Call) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", see)
 
 
-@pytest.mark.parametrize("read", READS)
-async def test_a_longer_list_asks_the_database_no_more_often(sessions: Sessions, vault: Vault, read: str) -> None:
+@pytest.mark.parametrize("name", [*READS, *LISTS])
+async def test_a_longer_list_asks_the_database_no_more_often(sessions: Sessions, vault: Vault, name: str) -> None:
+    read = READS.get(name) or (lambda call, ids: LISTS[name](call, ids, ALL))
     call = await call_in(sessions, vault)
     ids = await add(call, 1, {})
     with selects(call) as few:
-        await READS[read](call, ids)
+        await read(call, ids)
     for number in (2, 3, 4):
         await add(call, number, ids)
     with selects(call) as many:
-        await READS[read](call, ids)
+        await read(call, ids)
     assert len(many) == len(few) > 0
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_the_pages_of_a_list_are_all_of_it(sessions: Sessions, vault: Vault, name: str) -> None:
+    call = await call_in(sessions, vault)
+    ids = await add(call, 1, {})
+    for number in (2, 3, 4):
+        await add(call, number, ids)
+    whole = await LISTS[name](call, ids, ALL)
+    pages = [await LISTS[name](call, ids, slice(start, start + 3)) for start in range(0, len(whole) + 3, 3)]
+    assert [len(page) for page in pages[:2]] == [3, min(3, len(whole) - 3)]
+    assert [each for page in pages for each in page] == whole
+    assert {page.total for page in [whole, *pages]} == {len(whole)}
+
+
+async def test_a_page_holds_and_counts_only_what_its_reader_may_see(sessions: Sessions, vault: Vault) -> None:
+    call = await call_in(sessions, vault)
+    ids = await add(call, 1, {})
+    await add(call, 2, ids)
+    seen = frozenset({ids["source"], ids["function"]})
+    grants = (Grant(Role.SOURCE_READ_ONLY, seen), Grant(Role.FUNCTIONS_READ_ONLY, seen))
+    narrow = replace(call, caller=Caller("usr_x", call.caller.workspace_id, grants))
+    assert [(len(each), each.total) for each in await two_of_each(call)] == [(2, 3), (2, 3), (2, 2), (2, 2)]
+    assert [(len(each), each.total) for each in await two_of_each(narrow)] == [(1, 1), (1, 1), (2, 2), (2, 2)]
+    blind = replace(call, caller=Caller("usr_x", call.caller.workspace_id, (Grant(Role.WORKSPACE_MEMBER),)))
+    assert [(len(each), each.total) for each in await two_of_each(blind)] == [(0, 0)] * 4
+
+
+async def two_of_each(call: Call) -> list[Part[Any]]:
+    lists = (sources.sources, functions.functions, destinations.destinations, instances.instances)
+    return [await each(call, slice(0, 2)) for each in lists]
+
+
+async def test_a_list_of_functions_loads_no_code(sessions: Sessions, vault: Vault) -> None:
+    call = await call_in(sessions, vault)
+    await add(call, 1, {})
+    with selects(call) as seen:
+        assert await functions.functions(call)
+    assert not [each for each in seen if "function_version" in each]

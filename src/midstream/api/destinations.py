@@ -8,7 +8,7 @@ from fastapi import Response
 
 from midstream.api.catalog import DestinationMetadata, described
 from midstream.api.office import TheCall, TheQuery, tagged
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import destinations
 from midstream.control.destinations import DestinationView, kind_of
@@ -64,7 +64,7 @@ class DestinationList(Shape):
 @routes.get("/destinations", destinations.destinations, query=PARAMETERS)
 async def listDestinations(call: TheCall, query: TheQuery) -> DestinationList:
     """List the destinations."""
-    page = page_of(await destinations.destinations(call), query, "destinations")
+    page = await paged(lambda place: destinations.destinations(call, place), query, "destinations")
     return DestinationList(destinations=tuple(shaped(each) for each in page.items), pagination=page.pagination)
 
 

@@ -13,7 +13,7 @@ from midstream.api.definitions import shaped as settings_shape
 from midstream.api.instances import Instance
 from midstream.api.instances import shaped as instance_shape
 from midstream.api.office import TheCall, TheOffice, TheQuery, tagged
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, page_of, paged
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.authoring.check import check
 from midstream.control import functions, instances
@@ -150,8 +150,11 @@ async def listFunctions(call: TheCall, query: TheQuery) -> FunctionList:
     kind = queries.required(query, "resourceType")
     if kind not in _TYPES:
         raise RequestError(422, "input-validation", f"expected one of {', '.join(_TYPES)}", "resourceType")
-    found = await functions.functions(call) if kind == "INSERT_DESTINATION" else []
-    page = page_of(found, query, f"functions of type {kind}")
+    name = f"functions of type {kind}"
+    if kind == "INSERT_DESTINATION":
+        page = await paged(lambda place: functions.functions(call, place), query, name)
+    else:
+        page = page_of((), query, name)
     return FunctionList(
         functions=tuple(_item(each, call.caller.workspace_id) for each in page.items), pagination=page.pagination
     )
@@ -240,7 +243,7 @@ def _one(view: FunctionView, workspace_id: str, response: Response, warnings: Se
     return OneFunction(function=_whole(view, workspace_id), warnings=tuple(warnings))
 
 
-def _facts(view: FunctionView, workspace_id: str) -> dict[str, Any]:
+def _facts(view: functions.FunctionItem, workspace_id: str) -> dict[str, Any]:
     return {
         "id": view.id,
         "slug": view.slug,
@@ -257,7 +260,7 @@ def _facts(view: FunctionView, workspace_id: str) -> dict[str, Any]:
     }
 
 
-def _item(view: FunctionView, workspace_id: str) -> FunctionItem:
+def _item(view: functions.FunctionItem, workspace_id: str) -> FunctionItem:
     return FunctionItem(**_facts(view, workspace_id))
 
 

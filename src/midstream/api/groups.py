@@ -9,7 +9,7 @@ from pydantic import Field
 
 from midstream.api import permissions, queries
 from midstream.api.office import TheCall, TheQuery, tagged
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.permissions import Permission, PermissionList, Permissions
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import groups
@@ -77,7 +77,7 @@ class InvitesOfGroup(Shape):
 @routes.get("/groups", groups.groups, query=PARAMETERS)
 async def listUserGroups(call: TheCall, query: TheQuery) -> GroupList:
     """List the groups."""
-    page = page_of(await groups.groups(call), query, "groups")
+    page = await paged(lambda place: groups.groups(call, place), query, "groups")
     return GroupList(userGroups=tuple(_shaped(each) for each in page.items), pagination=page.pagination)
 
 
@@ -123,7 +123,7 @@ async def replacePermissionsForUserGroup(call: TheCall, userGroupId: str, body: 
 @routes.get("/groups/{userGroupId}/users", groups.people_of_group, query=PARAMETERS)
 async def listUsersFromUserGroup(call: TheCall, userGroupId: str, query: TheQuery) -> UsersOfGroup:
     """List the members of a group."""
-    page = page_of(await groups.people_of_group(call, userGroupId), query, f"users of {userGroupId}")
+    page = await paged(lambda place: groups.people_of_group(call, userGroupId, place), query, f"users of {userGroupId}")
     users = tuple(MinimalUser(id=each.id, name=each.name, email=each.email) for each in page.items)
     return UsersOfGroup(users=users, pagination=page.pagination)
 
@@ -131,7 +131,9 @@ async def listUsersFromUserGroup(call: TheCall, userGroupId: str, query: TheQuer
 @routes.get("/groups/{userGroupId}/invites", groups.invited_to_group, query=PARAMETERS)
 async def listInvitesFromUserGroup(call: TheCall, userGroupId: str, query: TheQuery) -> InvitesOfGroup:
     """List who will be in a group once they join."""
-    page = page_of(await groups.invited_to_group(call, userGroupId), query, f"invites of {userGroupId}")
+    page = await paged(
+        lambda place: groups.invited_to_group(call, userGroupId, place), query, f"invites of {userGroupId}"
+    )
     return InvitesOfGroup(emails=tuple(page.items), pagination=page.pagination)
 
 

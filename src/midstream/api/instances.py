@@ -9,7 +9,7 @@ from pydantic import Field
 
 from midstream.api import queries
 from midstream.api.office import TheCall, TheQuery, tagged
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import instances
 from midstream.control.instances import InstanceView
@@ -80,8 +80,11 @@ class InstanceList(Shape):
 async def listInsertFunctionInstances(call: TheCall, query: TheQuery) -> InstanceList:
     """List instances, by destination and place in its chain; of one function or destination where named."""
     function, destination = queries.text(query, "functionId"), queries.text(query, "integrationId")
-    found = await instances.instances(call, function_id=function, destination_id=destination)
-    page = page_of(found, query, f"instances of {function or 'any'} at {destination or 'any'}")
+    page = await paged(
+        lambda place: instances.instances(call, place, function_id=function, destination_id=destination),
+        query,
+        f"instances of {function or 'any'} at {destination or 'any'}",
+    )
     return InstanceList(instances=tuple(shaped(each) for each in page.items), pagination=page.pagination)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
@@ -12,6 +12,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from midstream.api import queries
+from midstream.control.parts import Part
 from midstream.errors import RequestError
 
 T = TypeVar("T")
@@ -69,6 +70,17 @@ def page_of(items: Sequence[T], query: queries.Query, name: str) -> Page[T]:
     """Cut the page that is asked for out of a whole list."""
     count, start = asked(query, name)
     return Page(items[start : start + count], pagination_of(name, start, count, len(items)))
+
+
+async def paged(read: Callable[[slice], Awaitable[Part[T]]], query: queries.Query, name: str) -> Page[T]:
+    """Read the page that is asked for of a list in the database."""
+    try:
+        count, start = asked(query, name)
+    except RequestError:
+        await read(slice(0))  # whoever may not read the list is told that, and not what is wrong with the page
+        raise
+    items = await read(slice(start, start + count))
+    return Page(items, pagination_of(name, start, count, items.total))
 
 
 def pagination_of(name: str, start: int, count: int, total: int) -> Pagination:

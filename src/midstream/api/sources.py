@@ -11,7 +11,7 @@ from midstream.api.catalog import SourceMetadata
 from midstream.api.destinations import Destination
 from midstream.api.destinations import shaped as destination_shape
 from midstream.api.office import TheCall, TheQuery, tagged
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import destinations, sources
 from midstream.control.sources import SourceView
@@ -85,7 +85,7 @@ class ConnectedDestinations(Shape):
 @routes.get("/sources", sources.sources, query=PARAMETERS)
 async def listSources(call: TheCall, query: TheQuery) -> SourceList:
     """List the sources."""
-    page = page_of(await sources.sources(call), query, "sources")
+    page = await paged(lambda place: sources.sources(call, place), query, "sources")
     return SourceList(sources=tuple(shaped(each) for each in page.items), pagination=page.pagination)
 
 
@@ -124,8 +124,8 @@ async def deleteSource(call: TheCall, sourceId: str) -> Done:
 @routes.get("/sources/{sourceId}/connected-destinations", destinations.connected_destinations, query=PARAMETERS)
 async def listConnectedDestinationsFromSource(call: TheCall, sourceId: str, query: TheQuery) -> ConnectedDestinations:
     """List the destinations of a source."""
-    found = await destinations.connected_destinations(call, sourceId)
-    page = page_of(found, query, f"destinations of {sourceId}")
+    name = f"destinations of {sourceId}"
+    page = await paged(lambda place: destinations.connected_destinations(call, sourceId, place), query, name)
     return ConnectedDestinations(
         destinations=tuple(destination_shape(each) for each in page.items), pagination=page.pagination
     )

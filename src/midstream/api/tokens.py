@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from midstream.api.office import TheCall, TheQuery
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.permissions import Permission, PermissionInput, asked, shaped
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import tokens
@@ -56,7 +56,7 @@ class TokenList(Shape):
 @routes.get("/tokens", tokens.tokens, query=PARAMETERS)
 async def listTokens(call: TheCall, query: TheQuery) -> TokenList:
     """List the tokens. What they are is not known any more."""
-    page = page_of(await tokens.tokens(call), query, "tokens")
+    page = await paged(lambda place: tokens.tokens(call, place), query, "tokens")
     return TokenList(tokens=tuple(_shaped(each) for each in page.items), pagination=page.pagination)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from midstream.api import permissions, queries
 from midstream.api.office import TheCall, TheQuery, tagged
-from midstream.api.paging import PARAMETERS, Pagination, page_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.permissions import Permission, PermissionInput, PermissionList, Permissions
 from midstream.api.routing import Body, Done, Routes, Shape
 from midstream.control import invites, members
@@ -94,7 +94,7 @@ class InviteList(Shape):
 @routes.get("/users", members.members, query=PARAMETERS)
 async def listUsers(call: TheCall, query: TheQuery) -> UserList:
     """List the members."""
-    page = page_of(await members.members(call), query, "users")
+    page = await paged(lambda place: members.members(call, place), query, "users")
     return UserList(users=tuple(_shaped(each) for each in page.items), pagination=page.pagination)
 
 
@@ -116,7 +116,7 @@ async def getUser(call: TheCall, userId: str, response: Response) -> OneUser:
 @routes.get("/users/{userId}/groups", members.groups_of_member, query=PARAMETERS)
 async def listUserGroupsFromUser(call: TheCall, userId: str, query: TheQuery) -> GroupsOfUser:
     """List the groups of a member."""
-    page = page_of(await members.groups_of_member(call, userId), query, f"groups of {userId}")
+    page = await paged(lambda place: members.groups_of_member(call, userId, place), query, f"groups of {userId}")
     groups = tuple(MinimalGroup(id=each.id, name=each.name) for each in page.items)
     return GroupsOfUser(groups=groups, pagination=page.pagination)
 
@@ -138,7 +138,7 @@ async def replacePermissionsForUser(call: TheCall, userId: str, body: Permission
 @routes.get("/invites", invites.invites, query=PARAMETERS)
 async def listInvites(call: TheCall, query: TheQuery) -> InviteList:
     """List who is invited and has not joined yet."""
-    page = page_of(await invites.invites(call), query, "invites")
+    page = await paged(lambda place: invites.invites(call, place), query, "invites")
     return InviteList(invites=tuple(each.email for each in page.items), pagination=page.pagination)
 
 

@@ -8,7 +8,7 @@ from midstream.api import queries
 from midstream.api.definitions import Setting
 from midstream.api.definitions import shaped as settings_shape
 from midstream.api.office import TheCall, TheQuery
-from midstream.api.paging import PARAMETERS, Pagination, asked, pagination_of
+from midstream.api.paging import PARAMETERS, Pagination, paged
 from midstream.api.routing import Body, Routes, Shape
 from midstream.control import versions
 from midstream.control.versions import VersionView
@@ -68,13 +68,8 @@ class VersionList(Shape):
 @routes.get("/functions/{functionId}/versions", versions.versions, query=PARAMETERS)
 async def listFunctionVersions(call: TheCall, functionId: str, query: TheQuery) -> VersionList:
     """List a function's versions, the newest first."""
-    name = f"versions of {functionId}"
-    count, start = asked(query, name)
-    page = await versions.versions(call, functionId, start=start, count=count)
-    return VersionList(
-        versions=tuple(_shaped(each) for each in page.versions),
-        pagination=pagination_of(name, start, count, page.total),
-    )
+    page = await paged(lambda place: versions.versions(call, functionId, place), query, f"versions of {functionId}")
+    return VersionList(versions=tuple(_shaped(each) for each in page.items), pagination=page.pagination)
 
 
 @routes.post("/functions/{functionId}/versions", versions.restore_version)

@@ -13,7 +13,7 @@ from midstream.cli.naming import Object, destination_id
 from midstream.cli.options import AsJson, DataDir, put, say, shown
 from midstream.cli.reading import object_of
 from midstream.cli.server import Server, Url, asked
-from midstream.domain.condition import Condition, Fault, compiled
+from midstream.domain.condition import Condition, Fault, compiled, doubt
 from midstream.errors import FqlError, Invalid
 
 # Contract §6.
@@ -84,6 +84,8 @@ def check(
         put({"matches": None if answer is None else answer is True, "error": _error(answer)})
     else:
         typer.echo(_words(answer))
+    if answer is not True and (odd := doubt(condition)):
+        say(f"warning: {odd}")
     if answer not in (True, None):
         raise typer.Exit(NO_MATCH)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -90,7 +90,7 @@ async def _export(config: Config, workspace: str | None) -> Exported:
 
 def _write(directory: Path, files: Mapping[str, str]) -> list[str]:
     """Write the files of an export; return the code files of an earlier one that are not among them."""
-    _check_own(directory)
+    _check_own(directory, files)
     try:
         (directory / CODE).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -100,13 +100,15 @@ def _write(directory: Path, files: Mapping[str, str]) -> list[str]:
     return sorted({f"{CODE}/{path.name}" for path in (directory / CODE).glob("*.js")} - files.keys())
 
 
-def _check_own(directory: Path) -> None:
+def _check_own(directory: Path, files: Iterable[str]) -> None:
     """Refuse a folder that is neither new nor of an earlier export, so that nobody's files are written over."""
     there = [path for path in _entries(directory) if not path.name.startswith(".") and path.name != CONFIGURATION]
     own = {path.name for path in there if path.name in TABLES and _is_own(path)}
-    if TABLES[0] in own:  # in an earlier export only another table would be in the way
-        there = [path for path in there if path.suffix == ".toml"]
-    if others := sorted(path.name for path in there if path.name not in own):
+    if TABLES[0] in own:  # in an earlier export only another table would be in the way, or code that it does not name
+        named = (directory / TABLES[1]).read_text("utf-8", "replace") if TABLES[1] in own else ""
+        code = [directory / name for name in files if name not in TABLES and name not in named]
+        there = [path for path in there if path.suffix == ".toml"] + [path for path in code if path.exists()]
+    if others := sorted(path.relative_to(directory).as_posix() for path in there if path.name not in own):
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise Invalid(
             f"holds what no export wrote: {', '.join(others[:3])}{more}. Name a new folder, or one of an earlier export",

@@ -17,6 +17,7 @@ from midstream.control.folder import ChainEntry, DestinationSection
 from midstream.control.transaction import at
 from midstream.control.versions import Version
 from midstream.domain.audit import Action
+from midstream.domain.condition import doubt
 from midstream.domain.filters import FilterChange
 from midstream.domain.settings import Definition, SettingType, definitions
 from midstream.domain.written import nearest
@@ -115,7 +116,8 @@ async def _filters(it: Application, slug: str, destination: DestinationRow) -> t
             else:
                 change = FilterChange.model_validate(section.model_dump(by_alias=True))
                 changed = await filters.change_filter(it.act, found, change)
-        it.tell("filter", f"{slug}/{section.title}", changed, created=found is None)
+        odd = doubt(section.if_)
+        it.tell("filter", f"{slug}/{section.title}", changed, (odd,) if odd else (), created=found is None)
     return tuple(f"it also has a filter that is not in this folder: {row.title!r}" for row in others)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 from midstream import destinations as catalog
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_on
+from midstream.control.parts import ALL, Part, among, part
 from midstream.control.transaction import assign, at, check_name, check_slug
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
@@ -194,18 +195,22 @@ async def show(act: Act, row: DestinationRow) -> DestinationView:
     return view
 
 
-async def list_destinations(act: Act, *, source_id: str | None = None) -> list[DestinationView]:
+async def list_destinations(act: Act, place: slice = ALL, *, source_id: str | None = None) -> Part[DestinationView]:
     """List the destinations of the sources the caller may read, by slug."""
-    query = select(DestinationRow).where(DestinationRow.workspace_id == act.workspace_id).order_by(DestinationRow.slug)
+    where = (
+        DestinationRow.workspace_id == act.workspace_id,
+        among(DestinationRow.source_id, act.caller.sees(Permission.SOURCE_READ)),
+    )
+    query = select(DestinationRow).where(*where).order_by(DestinationRow.slug)
     if source_id is not None:
         query = query.where(DestinationRow.source_id == source_id)
-    seen = act.caller.sees(Permission.SOURCE_READ)
-    return await _views(act, [row for row in await act.session.scalars(query) if seen is None or row.source_id in seen])
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
-async def connected(act: Act, row: SourceRow) -> list[DestinationView]:
+async def connected(act: Act, row: SourceRow, place: slice = ALL) -> Part[DestinationView]:
     """List the destinations of one source."""
-    return await list_destinations(act, source_id=row.id)
+    return await list_destinations(act, place, source_id=row.id)
 
 
 async def slugs(sessions: Sessions) -> dict[str, str]:

@@ -69,7 +69,7 @@ async def describe(act: Act) -> Exported:
     """Describe the caller's workspace."""
     it = _Export(act)
     workspace = await sources.show_workspace(act)
-    known = {each.id: each for each in await functions.list_functions(act) if each.version}
+    known = {each.id: each for each in await functions.whole_functions(act) if each.version}
     chains: dict[str, list[InstanceView]] = defaultdict(list)
     for each in await instances.list_instances(act):
         chains[each.destination_id].append(each)

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from midstream.control.transaction import MAX_NAME
 from midstream.control.versions import check_code
+from midstream.domain import slugs
 from midstream.domain.declaration import DECLARATION, Declaration, read_declaration
 from midstream.domain.filters import MAX_FILTERS, FilterSection
 from midstream.domain.slugs import Slug
@@ -192,16 +193,12 @@ def _sections(
     found: dict[str, S] = {}
     for table in (name for name in tables if name.startswith(f"{kind}.")):
         slug = table.removeprefix(f"{kind}.")
-        if not _is_slug(slug):
-            faults.append(f"{files[table]}: {table}: a slug is made of a-z, 0-9, - and _, such as {kind}.my-{kind}")
+        if not slugs.fits(slug):
+            faults.append(f"{files[table]}: {table}: {slugs.EXPECTED}")
         section = _section(model, tables, table, files, faults)
         if section is not None:
             found[slug] = section
     return found
-
-
-def _is_slug(text: str) -> bool:
-    return text.isascii() and text == text.lower() and text.replace("-", "a").replace("_", "a").isalnum()
 
 
 def _section(

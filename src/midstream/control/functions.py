@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
+from midstream.control.parts import ALL, Part, among, part
 from midstream.control.transaction import assign, check_name, check_slug
 from midstream.control.versions import (
     add_version,
@@ -43,8 +45,8 @@ class Connection(msgspec.Struct, frozen=True):
     deployed_at: datetime | None
 
 
-class FunctionView(msgspec.Struct, frozen=True):
-    """A function with its latest version, and where it runs."""
+class FunctionItem(msgspec.Struct, frozen=True):
+    """A function as a list shows it. `deployed_at` is when one of its instances was last given a version."""
 
     id: str
     slug: str
@@ -54,6 +56,12 @@ class FunctionView(msgspec.Struct, frozen=True):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    deployed_at: datetime | None
+
+
+class FunctionView(FunctionItem, frozen=True):
+    """A function with its latest version, and where it runs."""
+
     hosts: tuple[str, ...]
     forming: Forming
     version: int
@@ -61,11 +69,6 @@ class FunctionView(msgspec.Struct, frozen=True):
     code: str
     schema: tuple[Definition, ...]
     connections: tuple[Connection, ...]
-
-    @property
-    def deployed_at(self) -> datetime | None:
-        """When one of its instances was last given a version."""
-        return max((each.deployed_at for each in self.connections if each.deployed_at), default=None)
 
     @property
     def is_latest(self) -> bool:
@@ -221,12 +224,23 @@ async def show(act: Act, row: FunctionRow) -> FunctionView:
     return view
 
 
-async def list_functions(act: Act) -> list[FunctionView]:
-    """List the functions the caller may read, by slug."""
-    query = select(FunctionRow).where(FunctionRow.workspace_id == act.workspace_id).order_by(FunctionRow.slug)
-    seen = act.caller.sees(Permission.FUNCTION_READ)
-    rows = [row for row in await act.session.scalars(query) if seen is None or row.id in seen]
-    return await _views(act.session, rows)
+async def list_functions(act: Act, place: slice = ALL) -> Part[FunctionItem]:
+    """List the functions the caller may read, by slug, without their code."""
+    rows = await part(act.session, _seen(act), place)
+    deployed = select(InstanceRow.function_id, func.max(InstanceRow.deployed_at)).group_by(InstanceRow.function_id)
+    found = await act.session.execute(deployed.where(InstanceRow.function_id.in_([row.id for row in rows])))
+    at = {function: when for function, when in found}  # noqa: C416 # a Row is no pair to mypy
+    return rows.of(FunctionItem(**_facts(row), deployed_at=at.get(row.id)) for row in rows)
+
+
+async def whole_functions(act: Act) -> list[FunctionView]:
+    """Return the functions the caller may read, by slug, with all there is to them."""
+    return await _views(act.session, list(await act.session.scalars(_seen(act))))
+
+
+def _seen(act: Act) -> Select[FunctionRow]:
+    seen = among(FunctionRow.id, act.caller.sees(Permission.FUNCTION_READ))
+    return select(FunctionRow).where(FunctionRow.workspace_id == act.workspace_id, seen).order_by(FunctionRow.slug)
 
 
 async def _views(session: AsyncSession, rows: Sequence[FunctionRow]) -> list[FunctionView]:
@@ -236,16 +250,23 @@ async def _views(session: AsyncSession, rows: Sequence[FunctionRow]) -> list[Fun
     return [_view(row, versions.get(row.id), connections[row.id]) for row in rows]
 
 
+def _facts(row: FunctionRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "description": row.description,
+        "logo_url": row.logo_url,
+        "created_by": row.created_by,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
 def _view(row: FunctionRow, version: VersionRow | None, connections: Sequence[Connection]) -> FunctionView:
     return FunctionView(
-        id=row.id,
-        slug=row.slug,
-        name=row.name,
-        description=row.description,
-        logo_url=row.logo_url,
-        created_by=row.created_by,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        **_facts(row),
+        deployed_at=max((each.deployed_at for each in connections if each.deployed_at), default=None),
         hosts=tuple(row.hosts or ()),
         forming=Forming(row.batch_max_count, row.batch_max_wait),
         version=version.number if version else 0,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.grants import Granted, Held
+from midstream.control.parts import ALL, Part, part
 from midstream.control.transaction import check_name
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
@@ -44,10 +45,11 @@ def resource(row: GroupRow) -> Resource:
     return Resource("user_group", row.id, row.name)
 
 
-async def list_groups(act: Act) -> list[GroupView]:
+async def list_groups(act: Act, place: slice = ALL) -> Part[GroupView]:
     """List the groups, by name."""
     query = select(GroupRow).where(GroupRow.workspace_id == act.workspace_id).order_by(GroupRow.name, GroupRow.id)
-    return await _views(act, list(await act.session.scalars(query)))
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
 async def show(act: Act, row: GroupRow) -> GroupView:
@@ -110,7 +112,7 @@ async def _give(act: Act, row: GroupRow, held: Held) -> tuple[Granted, ...]:
     return (await grants.shown(act, [row.id]))[row.id]
 
 
-async def list_people(act: Act, row: GroupRow) -> list[PersonView]:
+async def list_people(act: Act, row: GroupRow, place: slice = ALL) -> Part[PersonView]:
     """List the members who are in a group, by e-mail address."""
     query = (
         select(UserRow)
@@ -119,10 +121,11 @@ async def list_people(act: Act, row: GroupRow) -> list[PersonView]:
         .where(MemberRow.workspace_id == act.workspace_id, GroupMemberRow.group_id == row.id)
         .order_by(UserRow.email)
     )
-    return [PersonView(user.id, user.name, user.email) for user in await act.session.scalars(query)]
+    rows = await part(act.session, query, place)
+    return rows.of(PersonView(user.id, user.name, user.email) for user in rows)
 
 
-async def list_invited(act: Act, row: GroupRow) -> list[str]:
+async def list_invited(act: Act, row: GroupRow, place: slice = ALL) -> Part[str]:
     """List the addresses of those who will be in a group once they accept their invite."""
     query = (
         select(InviteRow.email)
@@ -130,7 +133,7 @@ async def list_invited(act: Act, row: GroupRow) -> list[str]:
         .where(InviteRow.workspace_id == act.workspace_id, GroupMemberRow.group_id == row.id)
         .order_by(InviteRow.email)
     )
-    return list(await act.session.scalars(query))
+    return await part(act.session, query, place)
 
 
 async def add_people(act: Act, row: GroupRow, emails: Sequence[str]) -> GroupView:

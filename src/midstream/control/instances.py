@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from midstream.control import settings as values
 from midstream.control.act import Act, Writes, use_case, use_case_between, use_case_on
+from midstream.control.parts import ALL, Part, among, part
 from midstream.control.transaction import assign, at, check_name
 from midstream.control.versions import function_resource, latest_version
 from midstream.domain.access import Permission, Subject
@@ -264,13 +265,15 @@ async def show(act: Act, row: InstanceRow) -> InstanceView:
 
 
 async def list_instances(
-    act: Act, *, function_id: str | None = None, destination_id: str | None = None
-) -> list[InstanceView]:
+    act: Act, place: slice = ALL, *, function_id: str | None = None, destination_id: str | None = None
+) -> Part[InstanceView]:
     """List the instances of which the caller may read function and source, by destination and place in its chain."""
     query = (
-        select(InstanceRow, DestinationRow.source_id)
+        select(InstanceRow)
         .join(DestinationRow, DestinationRow.id == InstanceRow.destination_id)
         .where(DestinationRow.workspace_id == act.workspace_id)
+        .where(among(InstanceRow.function_id, act.caller.sees(Permission.FUNCTION_READ)))
+        .where(among(DestinationRow.source_id, act.caller.sees(Permission.SOURCE_READ)))
         .order_by(DestinationRow.slug, InstanceRow.position, InstanceRow.id)
     )
     if function_id is not None:
@@ -279,13 +282,8 @@ async def list_instances(
     if destination_id is not None:
         destination, _ = await act.find(DestinationRow, destination_id)
         query = query.where(InstanceRow.destination_id == destination.id)
-    functions, sources = act.caller.sees(Permission.FUNCTION_READ), act.caller.sees(Permission.SOURCE_READ)
-    rows = [
-        row
-        for row, source_id in await act.session.execute(query)
-        if (functions is None or row.function_id in functions) and (sources is None or source_id in sources)
-    ]
-    return await _views(act, rows)
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
 async def _views(act: Act, rows: Sequence[InstanceRow]) -> list[InstanceView]:

@@ -17,6 +17,7 @@ from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case
 from midstream.control.grants import Granted, Held
 from midstream.control.members import drop_invite, leave_groups
+from midstream.control.parts import ALL, Part, part
 from midstream.domain.access import Permission, Role
 from midstream.domain.audit import Action, Resource
 from midstream.domain.bearer import hash_of
@@ -51,10 +52,11 @@ def resource(row: InviteRow) -> Resource:
     return Resource("invite", row.id, row.email)
 
 
-async def list_invites(act: Act) -> list[InviteView]:
+async def list_invites(act: Act, place: slice = ALL) -> Part[InviteView]:
     """List the invites that were not accepted, by address; those that expired too, until they are renewed or deleted."""
     query = select(InviteRow).where(InviteRow.workspace_id == act.workspace_id).order_by(InviteRow.email)
-    return await _views(act, list(await act.session.scalars(query)))
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
 async def create(act: Act, invitations: Sequence[Invitation]) -> list[InviteView]:

@@ -12,6 +12,7 @@ from midstream.control import grants
 from midstream.control.act import Act, Writes, use_case, use_case_on
 from midstream.control.grants import Granted, Held
 from midstream.control.joining import add_user, user_of
+from midstream.control.parts import ALL, Part, part
 from midstream.control.signed_in import end_all
 from midstream.control.tokens import revoke
 from midstream.control.transaction import check_name
@@ -45,7 +46,7 @@ def resource(row: UserRow) -> Resource:
     return Resource("user", row.id, row.email)
 
 
-async def list_members(act: Act) -> list[MemberView]:
+async def list_members(act: Act, place: slice = ALL) -> Part[MemberView]:
     """List the members, by e-mail address."""
     query = (
         select(UserRow)
@@ -53,7 +54,8 @@ async def list_members(act: Act) -> list[MemberView]:
         .where(MemberRow.workspace_id == act.workspace_id)
         .order_by(UserRow.email)
     )
-    return await _views(act, list(await act.session.scalars(query)))
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
 async def show_member(act: Act, row: UserRow) -> MemberView:
@@ -62,7 +64,7 @@ async def show_member(act: Act, row: UserRow) -> MemberView:
     return view
 
 
-async def list_groups(act: Act, row: UserRow) -> list[GroupName]:
+async def list_groups(act: Act, row: UserRow, place: slice = ALL) -> Part[GroupName]:
     """List the groups a member is in, by name."""
     query = (
         select(GroupRow)
@@ -70,7 +72,8 @@ async def list_groups(act: Act, row: UserRow) -> list[GroupName]:
         .where(GroupRow.workspace_id == act.workspace_id, GroupMemberRow.email == row.email)
         .order_by(GroupRow.name, GroupRow.id)
     )
-    return [GroupName(group.id, group.name) for group in await act.session.scalars(query)]
+    rows = await part(act.session, query, place)
+    return rows.of(GroupName(group.id, group.name) for group in rows)
 
 
 async def create(

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import delete, select
 
 from midstream.control.act import Act, Writes, use_case, use_case_on
+from midstream.control.parts import ALL, Part, among, part
 from midstream.control.transaction import assign, check_name, check_slug
 from midstream.domain.access import Permission, operator
 from midstream.domain.audit import Action, Resource
@@ -209,12 +210,12 @@ async def show_source(act: Act, row: SourceRow) -> SourceView:
     return await _view(act, row)
 
 
-async def list_sources(act: Act) -> list[SourceView]:
+async def list_sources(act: Act, place: slice = ALL) -> Part[SourceView]:
     """List the sources the caller may read, by slug."""
-    query = select(SourceRow).where(SourceRow.workspace_id == act.workspace_id).order_by(SourceRow.slug)
-    seen = act.caller.sees(Permission.SOURCE_READ)
-    rows = [row for row in await act.session.scalars(query) if seen is None or row.id in seen]
-    return await _views(act, rows)
+    seen = among(SourceRow.id, act.caller.sees(Permission.SOURCE_READ))
+    query = select(SourceRow).where(SourceRow.workspace_id == act.workspace_id, seen).order_by(SourceRow.slug)
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
 async def _view(act: Act, row: SourceRow, made: str | None = None) -> SourceView:

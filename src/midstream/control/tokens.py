@@ -27,6 +27,7 @@ from midstream.control.grants import (
     said_of,
     shown,
 )
+from midstream.control.parts import ALL, Part, part
 from midstream.control.transaction import check_name
 from midstream.domain.access import Caller, Permission, Role, shared
 from midstream.domain.audit import Action, Resource
@@ -100,10 +101,11 @@ async def revoke(act: Act, row: TokenRow) -> None:
     act.note(Action.TOKEN_DELETED, resource(row))
 
 
-async def list_tokens(act: Act) -> list[TokenView]:
+async def list_tokens(act: Act, place: slice = ALL) -> Part[TokenView]:
     """List the workspace's tokens, the oldest first."""
     query = select(TokenRow).where(TokenRow.workspace_id == act.workspace_id).order_by(TokenRow.id)
-    return await _views(act, list(await act.session.scalars(query)))
+    rows = await part(act.session, query, place)
+    return rows.of(await _views(act, rows))
 
 
 async def _views(act: Act, rows: Sequence[TokenRow]) -> list[TokenView]:

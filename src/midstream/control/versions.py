@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from midstream.control.act import Act, Writes, use_case_on
+from midstream.control.parts import ALL, Part, part
 from midstream.domain.access import Permission
 from midstream.domain.audit import Action, Resource
 from midstream.domain.function import Limits
@@ -41,13 +42,6 @@ class VersionView(msgspec.Struct, frozen=True):
     created_at: datetime
     deployed: bool
     deployed_at: datetime | None
-
-
-class VersionPage(msgspec.Struct, frozen=True):
-    """Some of a function's versions, and how many there are."""
-
-    versions: list[VersionView]
-    total: int
 
 
 def function_resource(row: FunctionRow) -> Resource:
@@ -103,17 +97,12 @@ async def restore(act: Act, row: FunctionRow, *, version_id: str) -> VersionView
     return await show_version(act, row, saved.id)
 
 
-async def list_versions(act: Act, row: FunctionRow, *, start: int = 0, count: int) -> VersionPage:
-    """List a function's versions, the newest first: `count` at most, without the first `start`.
-
-    It is cut here: nobody ever deletes a version, and each has its code with it.
-    """
-    of_it = VersionRow.function_id == row.id
-    query = select(VersionRow).where(of_it).order_by(VersionRow.number.desc()).offset(start).limit(count)
+async def list_versions(act: Act, row: FunctionRow, place: slice = ALL) -> Part[VersionView]:
+    """List a function's versions, the newest first."""
+    query = select(VersionRow).where(VersionRow.function_id == row.id).order_by(VersionRow.number.desc())
+    rows = await part(act.session, query, place)
     deployed = await _deployed(act.session, row.id)
-    found = [_version_view(each, deployed) for each in await act.session.scalars(query)]
-    total = await act.session.scalar(select(func.count()).select_from(VersionRow).where(of_it))
-    return VersionPage(found, total or 0)
+    return rows.of(_version_view(each, deployed) for each in rows)
 
 
 async def show_version(act: Act, row: FunctionRow, version_id: str) -> VersionView:

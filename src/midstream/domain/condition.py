@@ -69,6 +69,23 @@ def compiled(text: str) -> Condition:
     return Condition(frozenset(code.paths), code.function(test))
 
 
+def doubt(text: str) -> str | None:
+    """Say what is odd about a condition that is one word, and nearly always a mistake; None for every other.
+
+    It is FQL: a field alone is a condition, as in `properties.gift`. But nothing at the top of an event is true or false.
+    """
+    if text.strip() == ALL:
+        return None
+    match parse(text):
+        case Path((_,)) as word:
+            holds = "only where a field of this name is true"
+        case String() as word:
+            holds = "for no event"
+        case _:
+            return None
+    return f"{str(word)!r} alone holds {holds}: write {ALL} for every event, or compare, as in type = 'track'"
+
+
 def unanswerable(message: str) -> Condition:
     """Return a condition that is a fault for every event."""
 

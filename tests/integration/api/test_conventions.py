@@ -111,6 +111,13 @@ async def test_lists_are_paged_by_opaque_cursors_of_their_own(desk: Desk) -> Non
     )
 
 
+async def test_who_may_not_read_a_list_is_told_that_before_what_is_wrong_with_the_cursor(desk: Desk) -> None:
+    stranger = desk.acting_as(await desk.token(Grant(Role.WORKSPACE_MEMBER)))
+    bad = {"pagination[cursor]": "%%%"}
+    assert (await stranger.ask("GET", "/users", params=bad, status=403))["type"] == "forbidden"
+    assert (await desk.ask("GET", "/groups/nobody/users", params=bad, status=404))["type"] == "not-found"
+
+
 async def test_a_post_that_is_repeated_with_its_key_is_done_once(desk: Desk) -> None:
     body = {"slug": "web", "enabled": True, "metadataId": "http-api"}
     headers = {"idempotency-key": "k-1"}

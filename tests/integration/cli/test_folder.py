@@ -82,3 +82,20 @@ def test_a_table_of_ones_own_beside_an_earlier_export_is_not_written_over(termin
     terminal.run("export", str(place), code=1)
     assert "holds what no export wrote: functions.toml." in terminal.said
     assert (place / "functions.toml").read_text() == "# mine\n"
+
+
+def test_code_of_ones_own_in_an_earlier_export_is_not_written_over(terminal: Terminal) -> None:
+    terminal.apply()
+    place = terminal.folder / "out"
+    terminal.run("export", str(place))
+    (place / "functions/mark.js").write_text("// mine\n")
+    (place / "functions/other.js").write_text("// not in the way\n")
+    terminal.run("functions", "push", terminal.function())
+    terminal.run("export", str(place), code=1)
+    assert "holds what no export wrote: functions/mark.js." in terminal.said
+    assert (place / "functions/mark.js").read_text() == "// mine\n"
+    (place / "functions/mark.js").unlink()
+    terminal.run("export", str(place))
+    (place / "functions/mark.js").write_text("// changed since\n")
+    terminal.run("export", str(place))
+    assert (place / "functions/mark.js").read_text() != "// changed since\n"

@@ -70,6 +70,14 @@ def test_without_an_event_only_the_condition_is_checked() -> None:
     assert (found.exit_code, json.loads(found.stdout)) == (0, {"matches": None, "error": None})
 
 
+def test_a_condition_of_one_word_is_fql_but_warned_of(event: str) -> None:
+    found = check("al", "--event", event)
+    assert (found.exit_code, found.stdout) == (1, "It does not hold for this event.\n")
+    assert found.stderr.startswith("warning: 'al' alone holds only where a field of this name is true")
+    assert check("al", "--json").stderr == found.stderr
+    assert check("all").stderr == ""
+
+
 def test_the_place_that_is_no_fql_is_pointed_at() -> None:
     found = check("type = 'track'\n  and total<5")
     assert (found.exit_code, found.stdout) == (3, "")

@@ -85,7 +85,12 @@ def test_a_table_defined_in_two_files_names_both(tmp_path: Path) -> None:
         ("[sources.a]", "shop.toml: unknown table [sources]; did you mean 'source'?"),
         ("source = 3", "shop.toml: expected a table [source], got a value"),
         ("[source]\na = 3", "shop.toml: source.a: input should be a valid dictionary or instance of SourceSection"),
-        ("[source.Web]", "shop.toml: source.Web: a slug is made of a-z, 0-9, - and _, such as source.my-source"),
+        (
+            "[source.Web]",
+            "shop.toml: source.Web: expected lower-case letters, digits, - and _, of which the first is a",
+        ),
+        ("[source._web]", "shop.toml: source._web: expected lower-case letters, digits, - and _, of which"),
+        (f"[source.{'w' * 101}]", f"shop.toml: source.{'w' * 101}: expected lower-case letters, digits, - and _, of"),
         ("[destination.d]\ntype = 'sink'", "shop.toml: destination.d.source: this key is missing"),
         (
             "[destination.d]\nsource='a'\ntype='sink'\nfunctions=[{function='f'}, {function='g', on_eror='pass'}]",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.domain.condition import Fault, compiled
+from midstream.domain.condition import Fault, compiled, doubt
 from midstream.domain.fql_functions import same
 from midstream.errors import FqlError
 from tests.unit.domain.test_fql import expressions, patiently
@@ -284,3 +284,14 @@ def test_a_whole_event_can_be_written_as_a_string() -> None:
     assert (
         compiled("string(tags) = other").holds({"tags": tags, "other": json.dumps(tags, separators=(",", ":"))}) is True
     )
+
+
+def test_one_word_is_a_condition_to_doubt() -> None:
+    meant = "write all for every event, or compare, as in type = 'track'"
+    assert doubt("al") == f"'al' alone holds only where a field of this name is true: {meant}"
+    assert doubt("'all'") == f"\"'all'\" alone holds for no event: {meant}"
+
+
+@pytest.mark.parametrize("condition", [" all\n", "properties.gift", "!properties.gift", "type = 'track'", "bool(al)"])
+def test_what_people_write_on_purpose_is_not_doubted(condition: str) -> None:
+    assert doubt(condition) is None
