@@ -30,6 +30,7 @@ from midstream.runtime.batch import Batch, Death
 from midstream.runtime.faults import Cause, Words, cause_of
 from midstream.runtime.fetching import Asked, Broker, Fetcher
 from midstream.runtime.protocol import Frame, Kind, ProtocolError
+from midstream.runtime.rest import Rest
 from midstream.runtime.sealing import Seals
 from midstream.runtime.starting import Child
 
@@ -75,6 +76,7 @@ class Process:
         self._last_sign = 0.0
         self._until = 0.0  # when all events under way have had all their time, one after another
         self._was_held_up = False
+        self._rest: Rest | None = None
         self.handlers: tuple[str, ...] = ()
         self.fault: ErrorInfo | None = None
 
@@ -125,6 +127,8 @@ class Process:
             return result
         if not self._batches:
             self._last_sign = now
+            if self._rest:
+                self._rest.ended()
         self._until = max(self._until, now) + len(events) * (self._limits.timeout + GRACE)
         for other in self._batches.values():
             other.shared = True
@@ -180,6 +184,9 @@ class Process:
         ready = self._ready.result()
         self.handlers = tuple(name for name in ready.handlers.split(",") if name)
         self.fault = self._words.of(ready.error) if ready.error else None
+        if self.pid is not None:
+            self._rest = Rest(self.pid, self._works_on)
+            self._rest.began()
 
     async def _within(self, sign: asyncio.Future[Any], seconds: float) -> bool:
         """Wait for a sign while the process lives, and say whether it came in time."""
@@ -230,6 +237,8 @@ class Process:
     def _done(self, frame: Frame) -> None:
         if self._batch(frame.id).end(frame.payload, self._limits, self._words, self._loop.time()):
             del self._batches[frame.id]
+            if self._rest and not self._batches:
+                self._rest.began()
         else:
             # It would live on with its memory full, and throw for each event to come: as if the heap had been full.
             self._end("out_of_memory")
@@ -282,6 +291,10 @@ class Process:
             return
         self._watch_at(min(deadline, self._expire(now)))
 
+    def _works_on(self) -> None:
+        log.warning("runtime_works_without_work", instance=self._instance_id)
+        self._end("timeout")
+
     def _expire(self, now: float) -> float:
         """Have late events given up, and return when to do so next."""
         for id_, batch in self._batches.items():
@@ -319,6 +332,8 @@ class Process:
         self._broker.close()
         if self._timer is not None:
             self._timer.cancel()
+        if self._rest:
+            self._rest.over()
         batches, self._batches = self._batches, {}
         for batch in batches.values():
             batch.die(cause, self._redactor, self._loop.time())
