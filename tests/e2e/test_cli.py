@@ -332,7 +332,8 @@ def test_deliveries_counts_by_reason_and_shows_samples_with_line_logs_and_reques
     assert f"   GET {whole.base_url}/healthz?key=•••• → 200 in " in shown.stdout
     said = shown.stdout.partition("track bug  bad_request")[2]
     event_said = said[said.index("   event: {\n") :].removeprefix("   event: ").partition("\n\n")[0]
-    assert event_said.startswith('{\n     "type": "track",\n     "event": "bug",\n     "userId": "counted",\n')
+    assert event_said.startswith('{\n     "type": "track",\n     "event": "bug",\n     "messageId": "')
+    assert '\n     "userId": "counted",\n' in event_said
     assert json.loads(event_said)["event"] == "bug"
     assert "message_rejected" not in shown.stdout
     assert SECRET not in shown.stdout
