@@ -6,7 +6,6 @@ after the log said that they are on disk.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -182,7 +181,10 @@ class Ingest:
         # After a failure it may still be stored; the sender comes again with the same messageId, so that is a repeat, not
         # a loss.
         await self._events.put(f"events.{source.id}", lines, kinds)
-        for type_, count in Counter([kind[0] for kind in kinds]).items():
+        counts: dict[str, int] = {}  # a Counter takes three times as long for so few
+        for type_, _, _ in kinds:
+            counts[type_] = counts.get(type_, 0) + 1
+        for type_, count in counts.items():
             self._count(source, type_, count)
 
     def _count(self, source: Source, type_: str, count: int) -> None:
