@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import cast
 
@@ -56,7 +56,8 @@ class _Load:
         self.statuses: Counter[int] = Counter()
         self.sent: list[int] = []
         self.answered = [0] * len(self.requests) if orders.times else []
-        self.idle: list[_Connection] = []
+        # Taken in turns: the server closes who asks nothing for some seconds.
+        self.idle: deque[_Connection] = deque()
         self.done = asyncio.get_running_loop().create_future()
         self.under_way = 0
         self.next = 0
@@ -153,7 +154,7 @@ async def _pace(load: _Load, began: int) -> None:
         while not load.idle:  # the server is behind, so the request leaves late
             await asyncio.sleep(0.001)
         load.over = number == len(load.requests) - 1
-        load.idle.pop().send(number)
+        load.idle.popleft().send(number)
 
 
 def main() -> None:
